@@ -1,0 +1,237 @@
+import type { EndpointConfig } from '../domain/configuration.ts';
+import { healthy, type EndpointHealth } from '../outcome/endpoint-health.ts';
+import { concurrencyOf, createController, type Controller } from './controller.ts';
+import { NOT_DUE, type Due } from './due-queue.ts';
+import { paceOpensAtMs } from './pace.ts';
+import type { LaneBlock } from './port.ts';
+import { createRateSlots, RATE_WINDOW_MS, type RateSlots } from './rate.ts';
+import { createWindow, type Window } from './window.ts';
+
+/** One time of holding a partition. Its signal ends what is in flight when the lease cannot be kept. */
+export type Tenure = {
+  readonly partition: number;
+  readonly epoch: number;
+  /** Monotonic milliseconds. */
+  readonly gainedAtMs: number;
+  abort: AbortController;
+  /** False for good once the partition is lost or released. */
+  isLive: boolean;
+  /** About to be given to another node: nothing more is stored as held or polled. */
+  isLeaving: boolean;
+};
+
+/** What the owner of an endpoint knows about it. */
+export type Lane = Due & {
+  readonly endpointId: string;
+  readonly partition: number;
+  /** null while the partition is not ours. */
+  tenure: Tenure | null;
+  /** null while not known or known to be out of date. */
+  endpoint: EndpointConfig | null;
+  /** What acceptance handed over last. */
+  offered: EndpointConfig | null;
+  /** Monotonic time of the load that `endpoint` came from. */
+  endpointAtMs: number;
+  /** Of the configuration before, to see a change. */
+  wasDisabled: boolean;
+  wasPaused: boolean;
+  lastUrl: string | null;
+  isEndpointWanted: boolean;
+  endpointWaiters: (() => void)[] | null;
+  isDeleted: boolean;
+  /** False until the lane's row was read in this tenure: its block and backlog are not known before. */
+  isRowKnown: boolean;
+  isRowWanted: boolean;
+  /** What is held against the endpoint was read after its configuration. */
+  isRowSure: boolean;
+  /** A poll came back with less than it asked for: find out when the next row is due. */
+  isHintToRaise: boolean;
+  version: number;
+  block: LaneBlock | null;
+  health: EndpointHealth;
+  /** Nothing in the store is due before; Infinity when nothing waits there. */
+  nextDueMs: number;
+  /** The earliest wake since the row was last asked for. */
+  wokenMs: number;
+  /** More is due in the store than the window takes: nothing goes past it until it is drained. */
+  hasBacklog: boolean;
+  isPollWanted: boolean;
+  isPolling: boolean;
+  /** Polls in a row that found nothing although something is said to be due, and when to try again. */
+  emptyPolls: number;
+  pollAfterMs: number;
+  readonly window: Window;
+  /** Rows promised to an insert or a poll that is under way. */
+  reserved: number;
+  /** Payload bytes in the window or promised to an insert. */
+  bytes: number;
+  inFlight: number;
+  /** null until the first attempt. */
+  controller: Controller | null;
+  /** null while the endpoint was never seen with a limit. */
+  rate: RateSlots | null;
+  /** Monotonic time of the last start that no slot was taken for. */
+  unlimitedAtMs: number;
+  /** Manual attempts that wait for a slot: they come before the scheduled ones. */
+  manualWaiting: number;
+  /**
+   * Settlements of which nobody knows whether they were written. One that was may have made its row
+   * due again; polling it now would put our token back on it, and the repeated settlement would
+   * take that for its own.
+   */
+  doubts: number;
+  isLinedUp: boolean;
+  isDirty: boolean;
+  savedBlock: LaneBlock | null;
+  savedHealth: EndpointHealth;
+};
+
+/** A lane of which nothing is known yet. */
+export const createLane = (endpointId: string, partition: number, tenure: Tenure): Lane => ({
+  dueMs: 0,
+  dueIndex: NOT_DUE,
+  endpointId,
+  partition,
+  tenure,
+  endpoint: null,
+  offered: null,
+  endpointAtMs: -Infinity,
+  wasDisabled: false,
+  wasPaused: false,
+  lastUrl: null,
+  isEndpointWanted: false,
+  endpointWaiters: null,
+  isDeleted: false,
+  isRowKnown: false,
+  isRowWanted: false,
+  isRowSure: false,
+  isHintToRaise: false,
+  version: 0,
+  block: null,
+  health: healthy,
+  nextDueMs: Infinity,
+  wokenMs: Infinity,
+  hasBacklog: false,
+  isPollWanted: false,
+  isPolling: false,
+  emptyPolls: 0,
+  pollAfterMs: 0,
+  window: createWindow(),
+  reserved: 0,
+  bytes: 0,
+  inFlight: 0,
+  controller: null,
+  rate: null,
+  unlimitedAtMs: -Infinity,
+  manualWaiting: 0,
+  doubts: 0,
+  isLinedUp: false,
+  isDirty: false,
+  savedBlock: null,
+  savedHealth: healthy,
+});
+
+/** Forgets what was known in a tenure; reservations and what is in flight end by themselves. */
+export const resetLane = (lane: Lane): void => {
+  lane.tenure = null;
+  lane.endpoint = null;
+  lane.offered = null;
+  lane.wasDisabled = false;
+  lane.wasPaused = false;
+  lane.lastUrl = null;
+  lane.isDeleted = false;
+  lane.isRowKnown = false;
+  lane.isRowSure = false;
+  lane.isHintToRaise = false;
+  lane.version = 0;
+  lane.block = null;
+  lane.health = healthy;
+  lane.nextDueMs = Infinity;
+  lane.wokenMs = Infinity;
+  lane.hasBacklog = false;
+  lane.emptyPolls = 0;
+  lane.pollAfterMs = 0;
+  lane.rate = null;
+  lane.controller = null;
+  lane.isDirty = false;
+  lane.savedBlock = null;
+  lane.savedHealth = healthy;
+};
+
+/** Until when somebody holds the endpoint's deliveries back: a time that has passed when nobody does. */
+export const pausedUntilMs = ({ paused }: EndpointConfig): number =>
+  paused === null ? -Infinity : (paused.untilMs ?? Infinity);
+
+/** Rows in the window or on their way into it. */
+export const laneRows = (lane: Lane): number => lane.window.size() + lane.reserved;
+
+/** What a lane may do now. `blocked` ends by an event, `wait` by itself. */
+export type Step =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'wait'; readonly untilMs: number }
+  | {
+      readonly kind: 'blocked';
+      readonly by:
+        | 'not_owned'
+        | 'deleted'
+        | 'unknown_endpoint'
+        | 'disabled'
+        | 'paused'
+        | 'concurrency'
+        | 'rate'
+        | 'nothing_queued';
+    };
+
+const start: Step = { kind: 'start' };
+const notOwned: Step = { kind: 'blocked', by: 'not_owned' };
+const deleted: Step = { kind: 'blocked', by: 'deleted' };
+const unknownEndpoint: Step = { kind: 'blocked', by: 'unknown_endpoint' };
+const disabled: Step = { kind: 'blocked', by: 'disabled' };
+const paused: Step = { kind: 'blocked', by: 'paused' };
+const busy: Step = { kind: 'blocked', by: 'concurrency' };
+const limited: Step = { kind: 'blocked', by: 'rate' };
+const empty: Step = { kind: 'blocked', by: 'nothing_queued' };
+
+/** The slots of an endpoint with a limit. They begin spent: an owner before may have sent until a moment ago. */
+export const rateSlots = (lane: Lane): RateSlots =>
+  (lane.rate ??= createRateSlots((lane.tenure?.gainedAtMs ?? 0) + RATE_WINDOW_MS));
+
+/** See RateSlots; what this node sent while there was no limit fills a window as well. */
+export const slotsOpenAtMs = (lane: Lane, limit: number, monotonicMs: number): number =>
+  Math.max(rateSlots(lane).opensAtMs(limit, monotonicMs), lane.unlimitedAtMs + RATE_WINDOW_MS);
+
+export const controllerOf = (lane: Lane): Controller => (lane.controller ??= createController());
+
+/** When pace and rate let the next scheduled attempt start, monotonic milliseconds. */
+export const opensAtMs = (lane: Lane, monotonicMs: number): number => {
+  const limit = lane.endpoint?.rateLimit ?? null;
+  const rateMs = limit === null ? monotonicMs : slotsOpenAtMs(lane, limit - lane.manualWaiting, monotonicMs);
+  return lane.controller === null ? rateMs : Math.max(rateMs, paceOpensAtMs(lane.controller.pace));
+};
+
+/** One attempt is to show whether the receiver is back: more would only be handed back. */
+export const isProbing = ({ controller }: Lane): boolean => controller?.breaker.isProbing === true;
+
+const mostInFlight = ({ controller }: Lane, ceiling: number): number =>
+  controller === null ? ceiling : Math.min(ceiling, concurrencyOf(controller));
+
+/**
+ * The lane's gates, in their order: deleted, disabled, paused, blocked until, concurrency, pace, rate. Takes nothing:
+ * whoever starts also asks the node's grant, which comes last.
+ *
+ * @param nowMs Unix time in milliseconds.
+ * @param concurrency Most attempts of one lane in flight.
+ */
+export const nextStep = (lane: Lane, nowMs: number, monotonicMs: number, concurrency: number): Step => {
+  if (lane.tenure === null || !lane.tenure.isLive) return notOwned;
+  if (lane.isDeleted) return deleted;
+  if (lane.endpoint === null) return unknownEndpoint;
+  if (lane.endpoint.disabled) return disabled;
+  if (pausedUntilMs(lane.endpoint) > nowMs) return paused;
+  if (lane.block !== null && lane.block.untilMs > nowMs) return { kind: 'wait', untilMs: lane.block.untilMs };
+  if (lane.inFlight >= mostInFlight(lane, concurrency)) return busy;
+  if (lane.window.size() === 0) return empty;
+  const opensMs = opensAtMs(lane, monotonicMs);
+  if (opensMs <= monotonicMs) return start;
+  return opensMs === Infinity ? limited : { kind: 'wait', untilMs: nowMs + opensMs - monotonicMs };
+};

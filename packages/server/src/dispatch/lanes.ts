@@ -1,0 +1,348 @@
+import type { Clock } from '../clock.ts';
+import type { EndpointConfig } from '../domain/configuration.ts';
+import { partitionOf } from '../domain/partition.ts';
+import { distrust, restart } from './controller.ts';
+import { createDueQueue } from './due-queue.ts';
+import {
+  controllerOf,
+  createLane,
+  isProbing,
+  laneRows,
+  opensAtMs,
+  pausedUntilMs,
+  resetLane,
+  type Lane,
+  type Tenure,
+} from './lane.ts';
+import type { Memory } from './memory.ts';
+import type { HeldDelivery, LaneState } from './port.ts';
+import type { DispatchSettings } from './settings.ts';
+
+/** What a lane may turn out to need. Each may be asked for again and again. */
+export type LaneNeeds = {
+  readonly start: (lane: Lane) => void;
+  readonly poll: (lane: Lane) => void;
+  readonly row: (lane: Lane) => void;
+  readonly endpoint: (lane: Lane) => void;
+  /** The earliest moment at which a lane needs a look has changed. */
+  readonly timer: (atMs: number) => void;
+};
+
+/** All lanes that this node knows, and what they hold. */
+export type Lanes = {
+  readonly get: (endpointId: string) => Lane | undefined;
+  readonly all: () => IterableIterator<Lane>;
+  readonly count: () => number;
+  /** The lane, made and asked about when it is new; null when its partition is not ours. */
+  readonly ensure: (endpointId: string) => Lane | null;
+  readonly admit: (endpoint: EndpointConfig, bytes: number, tenure: Tenure) => boolean;
+  readonly commit: (delivery: HeldDelivery) => boolean;
+  readonly cancel: (endpointId: string, bytes: number) => void;
+  readonly wake: (endpointId: string, dueMs: number) => void;
+  /** Takes over the lane's row (null: there is none), read after `wokenMs` was reset. */
+  readonly learn: (endpointId: string, row: LaneState | null) => void;
+  /** Takes over a row that may be older than what is known: it only brings things forward. */
+  readonly notice: (row: LaneState) => void;
+  /** Puts a delivery that this node holds into its lane; false when the lane is no longer ours. */
+  readonly queue: (lane: Lane, delivery: HeldDelivery) => void;
+  /** Takes the next delivery out of the window. */
+  readonly unqueue: (lane: Lane) => HeldDelivery | undefined;
+  /** Takes a queued delivery out; false when it is not queued. */
+  readonly withdraw: (lane: Lane, messageId: string) => boolean;
+  /** Empties the window; the memory is free, the rows in the store are the caller's business. */
+  readonly empty: (lane: Lane) => readonly HeldDelivery[];
+  /** Sees to what the lane needs now and next. */
+  readonly review: (lane: Lane, nowMs: number) => void;
+  /** Looks after all lanes whose moment has come; returns the next moment. */
+  readonly reviewDue: (nowMs: number) => number;
+  /** The endpoint's configuration was read: what its row held against it may have been forgiven with that. */
+  readonly doubt: (lane: Lane) => void;
+  readonly lose: (tenures: readonly Tenure[]) => void;
+  /** Forgets a lane, or as much of it as nothing is waiting for. */
+  readonly forget: (lane: Lane) => void;
+  /** Forgets idle lanes beyond the bound. */
+  readonly evict: () => void;
+};
+
+/** True while rows due in the store are not in memory: new ones must leave them room. */
+const isDue = (lane: Lane, nowMs: number): boolean => lane.nextDueMs <= nowMs;
+
+const NO_ROW = { nextDueMs: null, version: 0, block: null, failingSinceMs: null, goneSinceMs: null } as const;
+
+/** Timers are no finer. */
+const SHORTEST_MS = 1;
+
+/** Something is held against the endpoint. */
+const isBlemished = (row: Pick<LaneState, 'block' | 'failingSinceMs' | 'goneSinceMs'>): boolean =>
+  row.block !== null || row.failingSinceMs !== null || row.goneSinceMs !== null;
+
+const isIdle = (lane: Lane, monotonicMs: number): boolean =>
+  (lane.rate === null || lane.rate.isFresh(monotonicMs)) &&
+  lane.manualWaiting === 0 &&
+  laneRows(lane) === 0 &&
+  lane.inFlight === 0 &&
+  lane.doubts === 0 &&
+  !lane.isPolling &&
+  !lane.isPollWanted &&
+  !lane.isRowWanted &&
+  !lane.isEndpointWanted &&
+  !lane.isDirty;
+
+export const createLanes = (deps: {
+  readonly clock: Clock;
+  readonly settings: DispatchSettings;
+  readonly memory: Memory;
+  readonly tenureOf: (partition: number) => Tenure | null;
+  readonly needs: LaneNeeds;
+}): Lanes => {
+  const { clock, settings, memory, needs } = deps;
+  const lanes = new Map<string, Lane>();
+  const due = createDueQueue<Lane>();
+
+  const make = (endpointId: string, tenure: Tenure): Lane => {
+    const lane = createLane(endpointId, tenure.partition, tenure);
+    lanes.set(endpointId, lane);
+    needs.row(lane);
+    return lane;
+  };
+
+  const ensureIn = (endpointId: string, tenure: Tenure): Lane => {
+    const lane = lanes.get(endpointId);
+    if (lane === undefined) return make(endpointId, tenure);
+    if (lane.tenure === null) {
+      lane.tenure = tenure;
+      needs.row(lane);
+    }
+    return lane;
+  };
+
+  const ensure = (endpointId: string): Lane | null => {
+    const tenure = deps.tenureOf(partitionOf(endpointId, settings.partitions));
+    return tenure === null ? null : ensureIn(endpointId, tenure);
+  };
+
+  const lookAt = (lane: Lane, atMs: number): void => {
+    due.set(lane, atMs);
+    if (due.nextMs() === atMs) needs.timer(atMs);
+  };
+
+  const reviewStore = (lane: Lane, nowMs: number): number => {
+    const dueMs = Math.max(lane.nextDueMs, lane.pollAfterMs);
+    if (lane.nextDueMs === Infinity || lane.isHintToRaise) return Infinity;
+    if (dueMs > nowMs) return dueMs;
+    if (lane.endpoint === null) {
+      needs.endpoint(lane);
+      return Infinity;
+    }
+    const untilMs = lane.endpoint.disabled ? Infinity : pausedUntilMs(lane.endpoint);
+    if (untilMs <= nowMs) {
+      needs.poll(lane);
+      return Infinity;
+    }
+    // Nothing starts here that would ask for it: somebody may have enabled it elsewhere.
+    if (clock.monotonicMs() - lane.endpointAtMs > settings.endpointRefreshMs) needs.endpoint(lane);
+    return untilMs;
+  };
+
+  const reviewWindow = (lane: Lane, nowMs: number): number => {
+    if (lane.window.size() === 0) return Infinity;
+    if (lane.endpoint === null) {
+      needs.endpoint(lane);
+      return Infinity;
+    }
+    const monotonicMs = clock.monotonicMs();
+    const waitMs = opensAtMs(lane, monotonicMs) - monotonicMs;
+    // A wait below the clock's grain would be now, again and again.
+    if (waitMs > 0) return nowMs + Math.max(waitMs, SHORTEST_MS);
+    needs.start(lane);
+    return Infinity;
+  };
+
+  const review = (lane: Lane, nowMs: number): void => {
+    if (lane.tenure === null || lane.isDeleted) {
+      due.remove(lane);
+      return;
+    }
+    if (!lane.isRowKnown) return;
+    if (lane.block !== null && lane.block.untilMs <= nowMs) {
+      if (lane.block.reason !== 'throttled') restart(controllerOf(lane));
+      lane.block = null;
+      lane.isDirty = true;
+    }
+    if (lane.endpoint !== null) {
+      const isPaused = pausedUntilMs(lane.endpoint) > nowMs;
+      if (lane.wasPaused && !isPaused) restart(controllerOf(lane));
+      lane.wasPaused = isPaused;
+    }
+    if (lane.block !== null) {
+      lookAt(lane, lane.block.untilMs);
+      return;
+    }
+    lookAt(lane, Math.min(reviewWindow(lane, nowMs), reviewStore(lane, nowMs)));
+  };
+
+  const queue = (lane: Lane, delivery: HeldDelivery): void => {
+    const bytes = delivery.payload.byteLength;
+    lane.window.push(delivery);
+    lane.bytes += bytes;
+    memory.take(1, bytes);
+  };
+
+  const empty = (lane: Lane): readonly HeldDelivery[] => {
+    const deliveries = lane.window.clear();
+    for (const { payload } of deliveries) {
+      lane.bytes -= payload.byteLength;
+      memory.give(1, payload.byteLength);
+    }
+    return deliveries;
+  };
+
+  const unreserve = (lane: Lane, bytes: number): void => {
+    lane.reserved--;
+    lane.bytes -= bytes;
+    memory.give(1, bytes);
+  };
+
+  const mayTake = (lane: Lane, bytes: number): boolean => {
+    const rows = laneRows(lane);
+    const isShort = lane.nextDueMs !== Infinity && isDue(lane, clock.nowMs());
+    const bound = isShort ? settings.windowRows >> 1 : settings.windowRows;
+    const hasRoom = rows < bound && (lane.bytes + bytes <= settings.windowBytes || rows === 0);
+    return hasRoom && memory.fits(bytes, rows);
+  };
+
+  /** Whoever repairs an endpoint clears its row as well: one that was read before says nothing of it. */
+  const readAgain = (lane: Lane): void => {
+    lane.isRowSure = true;
+    lane.isRowKnown = false;
+    needs.row(lane);
+  };
+
+  const remember = (lane: Lane, row: Omit<LaneState, 'endpointId'>): void => {
+    if (lane.isRowKnown) return;
+    if (lane.endpoint !== null && !lane.isRowSure && isBlemished(row)) return readAgain(lane);
+    lane.isRowKnown = true;
+    lane.block = lane.savedBlock = row.block;
+    lane.health = lane.savedHealth = {
+      failingSinceMs: row.failingSinceMs,
+      goneSinceMs: row.goneSinceMs,
+    };
+    lane.hasBacklog = isDue(lane, clock.nowMs());
+    if (row.failingSinceMs !== null) distrust(controllerOf(lane));
+  };
+
+  const forget = (lane: Lane): void => {
+    due.remove(lane);
+    empty(lane);
+    for (const done of lane.endpointWaiters ?? []) done();
+    lane.endpointWaiters = null;
+    resetLane(lane);
+    if (lane.reserved === 0 && lane.inFlight === 0 && lane.doubts === 0 && !lane.isPolling)
+      lanes.delete(lane.endpointId);
+  };
+
+  return {
+    get: (endpointId) => lanes.get(endpointId),
+    all: () => lanes.values(),
+    count: () => lanes.size,
+    ensure,
+    review,
+    queue,
+    empty,
+    forget,
+    admit: (endpoint, bytes, tenure) => {
+      const lane = ensureIn(endpoint.id, tenure);
+      if (lane.offered !== endpoint) {
+        // Acceptance may know an older one, confirmed away before the partition was ours: ask.
+        lane.offered = endpoint;
+        needs.endpoint(lane);
+      }
+      if (!lane.isRowKnown || lane.isDeleted || lane.hasBacklog || lane.block !== null) return false;
+      if (lane.endpoint === null || lane.endpoint.disabled) return false;
+      if (pausedUntilMs(lane.endpoint) > clock.nowMs() || isProbing(lane)) return false;
+      if (!mayTake(lane, bytes)) {
+        lane.hasBacklog = true;
+        return false;
+      }
+      lane.reserved++;
+      lane.bytes += bytes;
+      memory.take(1, bytes);
+      return true;
+    },
+    commit: (delivery) => {
+      const lane = lanes.get(delivery.endpointId);
+      if (lane === undefined) throw new Error(`commit of a delivery to ${delivery.endpointId} without admit`);
+      unreserve(lane, delivery.payload.byteLength);
+      if (lane.tenure?.isLive !== true || lane.tenure.epoch !== delivery.epoch) return false;
+      queue(lane, delivery);
+      if (lane.block === null && lane.endpoint !== null) needs.start(lane);
+      else review(lane, clock.nowMs());
+      return true;
+    },
+    cancel: (endpointId, bytes) => {
+      const lane = lanes.get(endpointId);
+      if (lane === undefined) throw new Error(`cancel for ${endpointId} without admit`);
+      unreserve(lane, bytes);
+    },
+    wake: (endpointId, dueMs) => {
+      const lane = ensure(endpointId);
+      if (lane === null) return;
+      if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
+      if (dueMs >= lane.nextDueMs) return;
+      lane.nextDueMs = dueMs;
+      review(lane, clock.nowMs());
+    },
+    learn: (endpointId, row) => {
+      const lane = ensure(endpointId);
+      if (lane === null) return;
+      const { version, nextDueMs } = row ?? NO_ROW;
+      lane.version = version;
+      lane.nextDueMs = Math.min(nextDueMs ?? Infinity, lane.wokenMs);
+      lane.isHintToRaise = false;
+      remember(lane, row ?? NO_ROW);
+      review(lane, clock.nowMs());
+    },
+    notice: (row) => {
+      const lane = ensure(row.endpointId);
+      if (lane === null) return;
+      const dueMs = row.nextDueMs ?? Infinity;
+      lane.version = row.version;
+      if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
+      if (dueMs < lane.nextDueMs) lane.nextDueMs = dueMs;
+      remember(lane, row);
+      review(lane, clock.nowMs());
+    },
+    unqueue: (lane) => {
+      const delivery = lane.window.shift();
+      if (delivery !== undefined) lane.bytes -= delivery.payload.byteLength;
+      return delivery;
+    },
+    withdraw: (lane, messageId) => {
+      const delivery = lane.window.remove(messageId);
+      if (delivery === undefined) return false;
+      lane.bytes -= delivery.payload.byteLength;
+      memory.give(1, delivery.payload.byteLength);
+      return true;
+    },
+    reviewDue: (nowMs) => {
+      for (let lane = due.take(nowMs); lane !== undefined; lane = due.take(nowMs)) review(lane, nowMs);
+      return due.nextMs();
+    },
+    doubt: (lane) => {
+      if (lane.isRowKnown && !lane.isRowSure && isBlemished({ block: lane.block, ...lane.health }))
+        readAgain(lane);
+    },
+    lose: (tenures) => {
+      const lost = new Set(tenures);
+      for (const lane of lanes.values()) if (lane.tenure !== null && lost.has(lane.tenure)) forget(lane);
+    },
+    evict: () => {
+      if (lanes.size <= settings.maxLanes) return;
+      const target = Math.floor(settings.maxLanes * 0.9);
+      for (const lane of lanes.values()) {
+        if (lanes.size <= target) return;
+        if (isIdle(lane, clock.monotonicMs())) forget(lane);
+      }
+    },
+  };
+};

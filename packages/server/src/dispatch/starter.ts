@@ -1,0 +1,118 @@
+import type { Clock } from '../clock.ts';
+import type { EndpointConfig } from '../domain/configuration.ts';
+import { onStart } from './controller.ts';
+import type { Grant } from './grant.ts';
+import { controllerOf, nextStep, rateSlots, type Lane, type Tenure } from './lane.ts';
+import type { Lanes } from './lanes.ts';
+import type { OpenDeliveries } from './open-deliveries.ts';
+import type { HeldDelivery } from './port.ts';
+import type { RateSlots } from './rate.ts';
+import type { DispatchSettings } from './settings.ts';
+import type { Timers } from './timers.ts';
+
+/** Starts attempts, lane after lane, as far as lanes and node allow. */
+export type Starter = {
+  /** The lane may have something to start. */
+  readonly lineUp: (lane: Lane) => void;
+  /** Something that held starts back may be over. */
+  readonly kick: () => void;
+  readonly stop: () => void;
+};
+
+export const createStarter = (deps: {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly settings: DispatchSettings;
+  readonly grant: Grant;
+  readonly lanes: () => Lanes;
+  readonly open: Pick<OpenDeliveries, 'add' | 'size'>;
+  readonly isSafe: () => boolean;
+  readonly run: (
+    lane: Lane,
+    tenure: Tenure,
+    endpoint: EndpointConfig,
+    delivery: HeldDelivery,
+    slots: RateSlots | null,
+  ) => void;
+  readonly refresh: (lane: Lane) => void;
+  readonly poll: (lane: Lane) => void;
+  readonly handBack: (lane: Lane) => void;
+  /** The next in the window must not be sent any more. */
+  readonly expired: (lane: Lane) => void;
+}): Starter => {
+  const { clock, timers, settings, grant, open } = deps;
+  let isScheduled = false;
+  let isStopped = false;
+
+  /** Starts one attempt of the lane whose turn it is; false when the node has no room for it. */
+  const startOne = (lane: Lane, nowMs: number, monotonicMs: number): boolean => {
+    const step = nextStep(lane, nowMs, monotonicMs, settings.laneConcurrency);
+    if (step.kind !== 'start') {
+      grant.nextLane();
+      // Two gates open by themselves or by asking; the others by an event that lines the lane up.
+      const opensItself = step.kind === 'wait' || step.by === 'unknown_endpoint';
+      if (opensItself) deps.lanes().review(lane, nowMs);
+      // Accepted before the change and committed after it: the store is where it can wait.
+      else if ((step.by === 'disabled' || step.by === 'paused') && lane.window.size() > 0)
+        deps.handBack(lane);
+      return true;
+    }
+    const { tenure, endpoint } = lane;
+    const head = lane.window.peek();
+    if (tenure === null || endpoint === null || head === undefined) {
+      throw new Error(`lane ${lane.endpointId} may start but has nothing to start`);
+    }
+    if (head.expiresAtMs !== null && head.expiresAtMs <= nowMs) {
+      grant.nextLane();
+      deps.expired(lane);
+      if (lane.window.size() > 0) grant.lineUp(lane);
+      return true;
+    }
+    const bytes = head.payload.byteLength;
+    if (!grant.allows(bytes)) return false;
+    grant.nextLane();
+    deps.lanes().unqueue(lane);
+    lane.inFlight++;
+    grant.take(bytes);
+    open.add(head);
+    const slots = endpoint.rateLimit === null ? null : rateSlots(lane);
+    onStart(controllerOf(lane), monotonicMs);
+    if (slots === null) lane.unlimitedAtMs = monotonicMs;
+    else slots.take();
+    if (monotonicMs - lane.endpointAtMs > settings.endpointRefreshMs) deps.refresh(lane);
+    if (lane.window.size() > 0) grant.lineUp(lane);
+    if (lane.nextDueMs <= nowMs) deps.poll(lane);
+    deps.run(lane, tenure, endpoint, head, slots);
+    return true;
+  };
+
+  const pump = (): void => {
+    isScheduled = false;
+    if (isStopped || grant.peekLane() === undefined) return;
+    const nowMs = clock.nowMs();
+    const monotonicMs = clock.monotonicMs();
+    while (open.size() < settings.maxUnsettled) {
+      const lane = grant.peekLane();
+      // Asked for each start: a process may be stopped for longer than its lease between two of them.
+      if (lane === undefined || !deps.isSafe() || !startOne(lane, nowMs, monotonicMs)) return;
+    }
+  };
+
+  // After the turn: an acceptance is answered before its attempts begin, and one pump serves many.
+  const kick = (): void => {
+    if (isScheduled || isStopped) return;
+    isScheduled = true;
+    timers.setImmediate(pump);
+  };
+
+  return {
+    kick,
+    lineUp: (lane) => {
+      grant.lineUp(lane);
+      kick();
+    },
+    stop: () => {
+      isStopped = true;
+    },
+  };
+};

@@ -1,0 +1,142 @@
+import { auditRules, type Finding } from '../domain/audit.ts';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+// Seconds; a webhook takes milliseconds at best and the attempt's deadline at worst.
+const WEBHOOK_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
+
+/** What is read only when somebody asks for the metrics. */
+export type Gauges = {
+  readonly inFlight: () => number;
+  readonly queued: () => number;
+  readonly ingestBytes: () => number;
+  readonly partitionsOwned: () => number;
+  readonly databaseConnections: () => {
+    readonly total: number;
+    readonly idle: number;
+    readonly waiting: number;
+  };
+  readonly databaseStatements: () => number;
+};
+
+/** The process's metrics. No ids in labels: those belong into logs and the API. */
+export type Metrics = {
+  readonly accepted: (result: string) => void;
+  readonly attempt: (outcome: string, seconds: number) => void;
+  /** From acceptance to the end of the attempt that succeeded. */
+  readonly delivered: (lagSeconds: number) => void;
+  readonly deadLetter: (reason: string) => void;
+  readonly staleSettle: () => void;
+  readonly freed: (by: 'takeover' | 'sweep' | 'reconcile', count: number) => void;
+  readonly endpointDisabled: (reason: string) => void;
+  /** An audit by this node has ended; null: another node audits. */
+  readonly audited: (findings: readonly Finding[] | null) => void;
+  /** The text to serve at /metrics, with its content type. */
+  readonly render: () => Promise<{ readonly body: string; readonly contentType: string }>;
+};
+
+/** Prometheus metrics under the prefix `posthorn_`. */
+export const createMetrics = (version: string, gauges: Gauges): Metrics => {
+  const registers = [new Registry()];
+  collectDefaultMetrics({ register: registers[0]! });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `posthorn_${name}`, help, labelNames: [...labelNames], registers });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `posthorn_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+
+  /** Counts in a map and hands the sums over when asked: hashing labels costs more than the count. */
+  const tally = (name: string, help: string, label: string): ((value: string) => void) => {
+    const sums = new Map<string, number>();
+    new Counter({
+      name: `posthorn_${name}`,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, sum] of sums) this.inc({ [label]: value }, sum);
+      },
+    });
+    return (value) => void sums.set(value, (sums.get(value) ?? 0) + 1);
+  };
+
+  const accepted = tally('messages_total', 'Messages posted, by what became of them.', 'result');
+  const attempted = tally('delivery_attempts_total', 'Attempts that ended, by outcome.', 'outcome');
+  const duration = new Histogram({
+    name: 'posthorn_delivery_attempt_duration_seconds',
+    help: 'How long attempts took.',
+    buckets: WEBHOOK_SECONDS,
+    registers,
+  });
+  const lag = new Histogram({
+    name: 'posthorn_delivery_lag_seconds',
+    help: 'From acceptance to the response of the attempt that succeeded.',
+    buckets: WEBHOOK_SECONDS,
+    registers,
+  });
+  const dead = counter('dead_letters_total', 'Deliveries given up, by reason.', ['reason']);
+  const stale = counter('stale_settles_total', 'Results that came after their delivery had been taken away.');
+  const freed = counter('deliveries_freed_total', 'Held deliveries set free, by what found them.', ['by']);
+  const disabled = counter('endpoints_disabled_total', 'Endpoints disabled by verdict, by reason.', [
+    'reason',
+  ]);
+  const audits = counter('audits_total', 'Looks of the auditor; one node at a time does them.');
+  const audit = new Gauge({
+    name: 'posthorn_audit_findings',
+    help: 'What the last audit found, by rule: always 0 unless a promise is broken.',
+    labelNames: ['rule'],
+    registers,
+  });
+  for (const rule of auditRules) audit.set({ rule }, 0);
+  gauge('attempts_in_flight', 'Attempts under way.', gauges.inFlight);
+  gauge('deliveries_queued', 'Deliveries held in memory, not under way.', gauges.queued);
+  gauge('ingest_pending_bytes', 'Payload bytes on their way into the database.', gauges.ingestBytes);
+  gauge('partitions_owned', 'Partitions that this node owns.', gauges.partitionsOwned);
+  new Counter({
+    name: 'posthorn_db_statements_total',
+    help: 'Statements sent to the database, one round trip each.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(gauges.databaseStatements());
+    },
+  });
+  new Gauge({
+    name: 'posthorn_db_connections',
+    help: 'Database connections by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(gauges.databaseConnections())) this.set({ state }, count);
+    },
+  });
+  new Gauge({ name: 'posthorn_build_info', help: 'Always 1.', labelNames: ['version'], registers }).set(
+    { version },
+    1,
+  );
+
+  return {
+    accepted,
+    attempt: (outcome, seconds) => {
+      attempted(outcome);
+      duration.observe(seconds);
+    },
+    delivered: (lagSeconds) => lag.observe(lagSeconds),
+    deadLetter: (reason) => dead.inc({ reason }),
+    staleSettle: () => stale.inc(),
+    freed: (by, count) => freed.inc({ by }, count),
+    endpointDisabled: (reason) => disabled.inc({ reason }),
+    audited: (findings) => {
+      if (findings !== null) audits.inc();
+      for (const rule of auditRules)
+        audit.set({ rule }, (findings ?? []).filter((finding) => finding.rule === rule).length);
+    },
+    render: async () => ({ body: await registers[0]!.metrics(), contentType: registers[0]!.contentType }),
+  };
+};

@@ -1,0 +1,174 @@
+import type { EventTypeStore } from '../api/port.ts';
+import type { EventTypeFields, EventTypeRecord } from '../api/records.ts';
+import { arrayLiteral, textArray } from './binary-array.ts';
+import type { Database, SqlParam, Statement } from './postgres.ts';
+import { retryPolicyOf, storedRetryPolicy } from './retry-policy.ts';
+import { onlyOne, walkBounded, windowOf } from './walk-bounded.ts';
+import { committed, timeParam } from './written.ts';
+
+export type EventTypeRow = {
+  name: string;
+  description: string;
+  archived: boolean;
+  deprecated: boolean;
+  schemas: Record<string, unknown> | null;
+  feature_flags: string[] | null;
+  group_name: string | null;
+  retry_policy: unknown;
+  created_at: number;
+  updated_at: number;
+  created?: boolean;
+};
+
+const fieldColumns = 'description, archived, deprecated, schemas, feature_flags, group_name, retry_policy';
+const columnsBut = (schemas: string): string => `t.name, t.description, t.archived, t.deprecated,
+  ${schemas} as schemas, t.feature_flags, t.group_name, t.retry_policy, t.created_at, t.updated_at`;
+const columns = columnsBut('t.schemas');
+
+export const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
+  name: row.name,
+  description: row.description,
+  archived: row.archived,
+  deprecated: row.deprecated,
+  schemas: row.schemas,
+  featureFlags: row.feature_flags,
+  groupName: row.group_name,
+  retryPolicy: retryPolicyOf(row.retry_policy),
+  createdAtMs: row.created_at,
+  updatedAtMs: row.updated_at,
+});
+
+export const eventTypeParams = (fields: EventTypeFields): SqlParam[] => [
+  fields.description,
+  fields.archived,
+  fields.deprecated,
+  fields.schemas === null ? null : JSON.stringify(fields.schemas),
+  arrayLiteral(fields.featureFlags),
+  fields.groupName,
+  storedRetryPolicy(fields.retryPolicy),
+];
+
+const find: Statement = {
+  name: 'event_type_find',
+  text: `select ${columns} from event_type t where t.org_id = $1 and t.name = $2`,
+};
+const lock: Statement = { name: 'event_type_lock', text: `${find.text} for no key update` };
+export const eventTypeWalk = {
+  name: 'event_type_list',
+  columns: columnsBut('case when $6::boolean then t.schemas end'),
+  from: 'event_type t',
+  where: `t.org_id = $1 and ${onlyOne}`,
+  key: 't.name',
+  filter: `($7::boolean is null or not t.archived)
+    and ($8::text[] is null or t.feature_flags is null or t.feature_flags && $8::text[])`,
+} as const;
+const list = walkBounded(eventTypeWalk);
+
+const all: Statement = {
+  name: 'event_type_all',
+  text: `select ${columns} from event_type t where t.org_id = $1 order by t.name`,
+};
+
+const values = '($1, $2, $3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10, $10)';
+const insertInto = `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
+    values ${values} on conflict (org_id, name) do update set
+    (${fieldColumns}, updated_at) = ($3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10)`;
+const create: Statement = {
+  name: 'event_type_create',
+  text: `${insertInto} where t.archived returning ${columns}`,
+};
+const upsert: Statement = {
+  name: 'event_type_upsert',
+  // xmax is zero on a row that this statement inserted.
+  text: `${insertInto} returning ${columns}, t.xmax = 0 as created`,
+};
+const archive: Statement = {
+  name: 'event_type_archive',
+  text: `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = $2 returning t.name`,
+};
+const expunge: Statement = {
+  name: 'event_type_expunge',
+  text: 'delete from event_type t where t.org_id = $1 and t.name = $2 returning t.name',
+};
+const missing: Statement = {
+  name: 'event_type_missing',
+  text: `select wanted.name from unnest($2::text[]) as wanted (name)
+    where not exists (select from event_type t where t.org_id = $1 and t.name = wanted.name)`,
+};
+
+/** What imports and exports of whole environments use of these. */
+export const eventTypeStatements = {
+  all,
+  upsert,
+} as const satisfies Record<string, Statement>;
+
+/** Event types of an organisation. */
+export const createEventTypeStore = (database: Database): EventTypeStore => ({
+  find: async (orgId, name) => {
+    const [row] = await database.rows<EventTypeRow>(find, [orgId, name]);
+    return row === undefined ? null : eventTypeOf(row);
+  },
+
+  list: async (orgId, walk, filter) => {
+    const walked = await list<EventTypeRow>(database, {
+      bound: [orgId, null],
+      window: windowOf(walk),
+      limit: walk.limit,
+      extra: [filter.withSchemas],
+      filter: [filter.archived ? null : true, arrayLiteral(filter.featureFlags)],
+    });
+    return { ...walked, rows: walked.rows.map(eventTypeOf) };
+  },
+
+  create: async (orgId, name, fields, nowMs) => {
+    const params = [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)];
+    const [row] = await database.rows<EventTypeRow>(create, params);
+    return row === undefined ? { kind: 'conflict' } : { kind: 'written', row: eventTypeOf(row) };
+  },
+
+  upsert: async (orgId, name, fields, nowMs) => {
+    const params = [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)];
+    const [row] = await database.rows<EventTypeRow>(upsert, params);
+    return { created: row!.created === true, row: eventTypeOf(row!) };
+  },
+
+  update: async (orgId, name, changes, nowMs) =>
+    committed(database, async ({ run }) => {
+      const [present] = await run<EventTypeRow>(lock, [orgId, name]);
+      if (present === undefined) return null;
+      const next = { ...eventTypeOf(present), ...changes };
+      const [row] = await run<EventTypeRow>(upsert, [
+        orgId,
+        name,
+        ...eventTypeParams(next),
+        timeParam(nowMs),
+      ]);
+      return eventTypeOf(row!);
+    }),
+
+  remove: async (orgId, name, forGood, nowMs) => {
+    const rows = forGood
+      ? await database.rows(expunge, [orgId, name])
+      : await database.rows(archive, [orgId, name, timeParam(nowMs)]);
+    return rows.length > 0;
+  },
+
+  all: async (orgId) => (await database.rows<EventTypeRow>(all, [orgId])).map(eventTypeOf),
+
+  writeMany: async (orgId, writes, archived, nowMs) =>
+    committed(database, async ({ run }) => {
+      // In one order, so that two imports cannot wait for each other.
+      const names = [...writes.map(({ name }) => name), ...archived].toSorted();
+      const fieldsOf = new Map(writes.map(({ name, fields }) => [name, fields]));
+      for (const name of names) {
+        const fields = fieldsOf.get(name);
+        if (fields === undefined) await run(archive, [orgId, name, timeParam(nowMs)]);
+        else await run(upsert, [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)]);
+      }
+    }),
+
+  missing: async (orgId, names) => {
+    const rows = await database.rows<{ name: string }>(missing, [orgId, textArray(names)]);
+    return rows.map(({ name }) => name);
+  },
+});

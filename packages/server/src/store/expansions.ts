@@ -1,0 +1,89 @@
+import type { DispatchStore } from '../dispatch/port.ts';
+import type { MessageInsert } from '../ingest/port.ts';
+import { arrayLiteral, int2Array, int4Array, textArray } from './binary-array.ts';
+import { insertStatements } from './insert-statement.ts';
+import type { Database, SqlParam, Statement } from './postgres.ts';
+
+const LAST_SELECT = '\n)\nselect\n';
+
+/** The insert that also writes expansions, as $35 to $41; apart, so that the path of every message does not carry it. */
+const insertExpanding = insertStatements.insertMessages.text.replace(
+  LAST_SELECT,
+  `
+), folded as (
+  insert into expansion (msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
+  select msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids::text[]
+  from unnest($35::text[], $36::text[], $37::text[], $38::int2[], $39::int2[], $40::int4[], $41::text[])
+    as t(msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
+  where (msg_id in (select id from inserted)) is true${LAST_SELECT}`,
+);
+
+/**
+ * A chunk is deliveries and the new place in one statement, so none is written twice; the row is locked, and
+ * what somebody else committed meanwhile is read again. Endpoints that are gone get none.
+ */
+export const expansionStatements = {
+  insertExpanding: { name: 'insert_expanding', text: insertExpanding },
+  unfold: {
+    name: 'unfold',
+    text: `
+with turn as materialized (
+  select x.*, x.ctid as row_at, 1 as one from expansion x
+  where (select true from partition p where p.id = x.partition and p.node = $1::uuid)
+  order by x.turn_at, x.msg_id
+  limit 1
+  for update skip locked
+), timed as materialized (
+  select t.*, m.deliver_at, m.expires_at
+  from turn t left join lateral (
+    select deliver_at, expires_at from message where app_id = t.app_id and id = t.msg_id offset 0
+  ) m on true
+), written as (
+  insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, expires_at, bytes)
+  select t.msg_id, c.endpoint_id, t.app_id, t.org_id, e.partition, 'waiting', t.priority,
+    coalesce(t.deliver_at, statement_timestamp()), t.expires_at, t.bytes
+  from timed t
+  cross join lateral unnest(t.endpoint_ids[t.unfolded + 1 : t.unfolded + $2]) as c(endpoint_id)
+  cross join lateral (
+    select partition from endpoint where id = c.endpoint_id and deleted_at is null offset 0
+  ) e
+  on conflict do nothing
+  returning endpoint_id
+), lowered as (
+  update lane
+  set next_due = least(next_due, coalesce((select deliver_at from timed), statement_timestamp())),
+    version = version + 1
+  where endpoint_id = any(array(select endpoint_id from written))
+), ended as (
+  delete from expansion x using turn t
+  where t.one = 1 and x.ctid = t.row_at and t.unfolded + $2 >= cardinality(t.endpoint_ids)
+), moved as (
+  update expansion x set unfolded = t.unfolded + $2, turn_at = statement_timestamp()
+  from turn t
+  where t.one = 1 and x.ctid = t.row_at and t.unfolded + $2 < cardinality(t.endpoint_ids)
+)
+select (select array_agg(endpoint_id) from written) as endpoint_ids from turn`,
+  },
+} as const satisfies Record<string, Statement>;
+
+/** The insert's parameters for the expansions of a batch. */
+export const expansionParams = (batch: readonly MessageInsert[]): SqlParam[] => {
+  const rows = batch.filter((item) => item.unfoldedBy !== null);
+  return [
+    textArray(rows.map(({ message }) => message.id)),
+    textArray(rows.map(({ message }) => message.applicationId)),
+    textArray(rows.map(({ message }) => message.orgId)),
+    int2Array(rows.map(({ unfoldedBy }) => unfoldedBy)),
+    int2Array(rows.map(({ deliveries }) => deliveries[0]?.priority ?? 1)),
+    int4Array(rows.map(({ message }) => message.payload.byteLength)),
+    textArray(rows.map(({ deliveries }) => arrayLiteral(deliveries.map(({ endpointId }) => endpointId)))),
+  ];
+};
+
+/** See DispatchStore.unfold. */
+export const createUnfold =
+  (database: Database, sql: { readonly unfold: Statement }): DispatchStore['unfold'] =>
+  async ({ node, limit }) => {
+    const [row] = await database.rows<{ endpoint_ids: string[] | null }>(sql.unfold, [node, limit]);
+    return row === undefined ? null : (row.endpoint_ids ?? []);
+  };

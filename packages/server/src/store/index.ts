@@ -1,0 +1,68 @@
+import type { DispatchStore } from '../dispatch/port.ts';
+import type { IngestStore } from '../ingest/port.ts';
+import { cancelExpiredStatements, createCancelExpired } from './cancel-expired.ts';
+import { closeLaneStatements, createCloseLane } from './close-lane.ts';
+import { createUnfold, expansionStatements } from './expansions.ts';
+import { createLoadEndpointOperations, loadEndpointStatements } from './load-endpoints.ts';
+import { createFreeHeldOperations, freeHeldStatements } from './free-held.ts';
+import { createOwnershipOperations, ownershipStatements } from './heartbeat.ts';
+import { createInsertMessages } from './insert-messages.ts';
+import { insertStatements } from './insert-statement.ts';
+import { createLaneOperations, laneStatements } from './lanes.ts';
+import { createLoadApplication, loadApplicationStatements } from './load-application.ts';
+import { createNoticeOperations, noticeStatements } from './notices.ts';
+import { createPoll, pollStatements } from './poll.ts';
+import type { Database, Statement } from './postgres.ts';
+import type { Sealer } from './sealed.ts';
+import { createSettle, settleStatements } from './settle.ts';
+import { createSettleManual, settleManualStatements } from './settle-manual.ts';
+
+/** Every statement of the hot and ownership operations, by key. */
+export const statements = {
+  ...insertStatements,
+  ...loadApplicationStatements,
+  ...loadEndpointStatements,
+  ...ownershipStatements,
+  ...freeHeldStatements,
+  ...settleStatements,
+  ...settleManualStatements,
+  ...pollStatements,
+  ...laneStatements,
+  ...closeLaneStatements,
+  ...cancelExpiredStatements,
+  ...noticeStatements,
+  ...expansionStatements,
+} as const satisfies Record<string, Statement>;
+
+export type Statements = { readonly [Key in keyof typeof statements]: Statement };
+
+export type PostgresStoreOptions = {
+  /** Opened with pinned plans (see DatabaseOptions.plans): the statements rely on them. */
+  readonly database: Database;
+  readonly sealer: Sealer;
+  /** Days that leaves are kept; a payload with a shorter retention carries its own end. */
+  readonly leafRetentionDays: number;
+  /** Statements to use instead of the built-in ones. */
+  readonly statements?: Partial<Statements>;
+};
+
+/** What ingest and dispatch need of the store, on PostgreSQL 15 to 18. */
+export const createPostgresStore = (options: PostgresStoreOptions): IngestStore & DispatchStore => {
+  const { database, sealer, leafRetentionDays } = options;
+  const sql: Statements = { ...statements, ...options.statements };
+  return {
+    loadApplication: createLoadApplication(database, sql, sealer),
+    insertMessages: createInsertMessages(database, sql, { leafRetentionDays }),
+    ...createOwnershipOperations(database, sql),
+    ...createFreeHeldOperations(database, sql),
+    settle: createSettle(database, sql),
+    settleManual: createSettleManual(database, sql),
+    poll: createPoll(database, sql),
+    ...createLaneOperations(database, sql),
+    closeLane: createCloseLane(database, sql),
+    cancelExpired: createCancelExpired(database, sql),
+    ...createNoticeOperations(database, sql),
+    unfold: createUnfold(database, sql),
+    ...createLoadEndpointOperations(database, sql, sealer),
+  };
+};

@@ -1,0 +1,159 @@
+import { idPrefixes } from '../domain/ids.ts';
+import { replacementScope } from '../domain/message.ts';
+import type { ListFilter, MessageStore } from '../api/port.ts';
+import type { MessageRecord } from '../api/records.ts';
+import { textArray } from './binary-array.ts';
+import type { Database, SqlParam, Statement } from './postgres.ts';
+import { walkBounded } from './walk-bounded.ts';
+
+type Row = {
+  id: string;
+  event_type: string;
+  event_id: string | null;
+  channels: string[] | null;
+  tags: string[] | null;
+  content_type: string;
+  payload: Buffer | null;
+  gone: boolean;
+  occurred_at: number | null;
+  deliver_at: number | null;
+  expires_at: number | null;
+  created_at: number;
+  replaces: string | null;
+};
+
+/** What expired is gone before it is cleaned away. */
+const gone = '(m.payload is null or coalesce(m.payload_until <= now(), false))';
+
+/** The payload is read only where it is asked for: it lies apart from its row. */
+const columns = (withContent: string): string => `m.id, m.event_type, m.event_id, m.channels, m.tags,
+  m.content_type, case when ${withContent}::boolean and not ${gone} then m.payload end as payload,
+  ${gone} as gone, m.occurred_at, m.deliver_at, m.expires_at, m.created_at,
+  case when m.idem_scope = '${replacementScope('')}' || m.org_id then split_part(m.idem_key, '.', 1) end as replaces`;
+
+const recordOf = (row: Row): MessageRecord => ({
+  id: row.id,
+  eventType: row.event_type,
+  eventId: row.event_id,
+  channels: row.channels,
+  tags: row.tags,
+  contentType: row.content_type,
+  payload:
+    row.payload === null ? { kind: row.gone ? 'gone' : 'omitted' } : { kind: 'bytes', bytes: row.payload },
+  occurredAtMs: row.occurred_at,
+  deliverAtMs: row.deliver_at,
+  expiresAtMs: row.expires_at,
+  createdAtMs: row.created_at,
+  replaces: row.replaces,
+});
+
+const byId: Statement = {
+  name: 'message_by_id',
+  text: `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.id = $3`,
+};
+const byEventId: Statement = {
+  name: 'message_by_event_id',
+  text: `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.event_id = $3
+    order by m.id desc limit 1`,
+};
+const byIds: Statement = {
+  name: 'messages_by_ids',
+  text: `select ${columns('$4')} from message m
+    where m.app_id = $1 and m.org_id = $2 and m.id = any ($3::text[])`,
+};
+const expunge: Statement = {
+  name: 'message_expunge',
+  text: `update message m
+    set payload = null, payload_until = null,
+      payload_sha256 = coalesce(payload_sha256, encode(sha256(payload), 'hex'))
+    where m.app_id = $1 and m.org_id = $2 and m.id = $3 returning m.id`,
+};
+
+const retention: Statement = {
+  name: 'message_retention',
+  text: `select coalesce(ceil(extract(epoch from m.payload_until - m.created_at) / 3600),
+      m.retention_days * 24)::integer as hours
+    from message m where m.app_id = $1 and m.org_id = $2 and m.id = $3`,
+};
+
+/** An event id that was used again after its day names all of its messages. Exported for its plan. */
+export const expungeMany: Statement = {
+  name: 'messages_expunge',
+  text: `with named as (
+      select m.id, m.id as name from message m
+      where m.app_id = $1 and m.org_id = $2 and m.id = any ($3::text[])
+      union
+      select m.id, m.event_id from message m
+      where m.app_id = $1 and m.org_id = $2 and m.event_id = any ($4::text[])),
+    expunged as (
+      update message m
+      set payload = null, payload_until = null,
+        payload_sha256 = coalesce(m.payload_sha256, encode(sha256(m.payload), 'hex'))
+      from named n
+      where m.app_id = $1 and m.org_id = $2 and m.id = n.id and m.payload is not null)
+    select n.name from named n`,
+};
+
+const filterParams = (filter: ListFilter): SqlParam[] => [
+  filter.eventTypes === null ? null : textArray(filter.eventTypes),
+  filter.channel,
+  filter.tag,
+];
+
+export const messageWalk = {
+  name: 'message_list',
+  columns: columns('$6'),
+  from: 'message m',
+  where: 'm.app_id = $1 and m.org_id = $2',
+  key: 'm.id',
+  filter: `($7::text[] is null or m.event_type = any ($7::text[]))
+    and ($8::text is null or m.channels @> array[$8::text]) and ($9::text is null or m.tags @> array[$9::text])`,
+} as const;
+
+const list = walkBounded(messageWalk);
+
+/** Messages as the API reads them. */
+export const createMessageStore = (database: Database): MessageStore => ({
+  find: async ({ orgId, applicationId }, idOrEventId, withContent) => {
+    const statement = idOrEventId.startsWith(idPrefixes.message) ? byId : byEventId;
+    const params = [applicationId, orgId, idOrEventId, withContent];
+    const [row] = await database.rows<Row>(statement, params);
+    return row === undefined ? null : recordOf(row);
+  },
+
+  list: async ({ orgId, applicationId }, window, filter, limit, withContent) => {
+    const walked = await list<Row>(database, {
+      bound: [applicationId, orgId],
+      window,
+      limit,
+      extra: [withContent],
+      filter: filterParams(filter),
+    });
+    return { ...walked, rows: walked.rows.map(recordOf) };
+  },
+
+  byIds: async ({ orgId, applicationId }, ids, withContent) => {
+    if (ids.length === 0) return new Map();
+    const params = [applicationId, orgId, textArray(ids), withContent];
+    const rows = await database.rows<Row>(byIds, params);
+    return new Map(rows.map((row) => [row.id, recordOf(row)]));
+  },
+
+  retentionHours: async ({ orgId, applicationId, messageId }) => {
+    const [row] = await database.rows<{ hours: number }>(retention, [applicationId, orgId, messageId]);
+    return row?.hours ?? null;
+  },
+
+  expungeMany: async ({ orgId, applicationId }, idsOrEventIds) => {
+    const isId = (name: string): boolean => name.startsWith(idPrefixes.message);
+    const names = [
+      textArray(idsOrEventIds.filter(isId)),
+      textArray(idsOrEventIds.filter((name) => !isId(name))),
+    ];
+    const rows = await database.rows<{ name: string }>(expungeMany, [applicationId, orgId, ...names]);
+    return new Set(rows.map(({ name }) => name));
+  },
+
+  expunge: async ({ orgId, applicationId, messageId }) =>
+    (await database.rows(expunge, [applicationId, orgId, messageId])).length > 0,
+});

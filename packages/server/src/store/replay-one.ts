@@ -1,0 +1,73 @@
+import type { DeadLetterStore } from '../api/letter-port.ts';
+import { letterColumns, letterOf, reviewParams, reviewed } from './letter-row.ts';
+import type { LetterRow } from './letter-row.ts';
+import type { Database, Statement } from './postgres.ts';
+import { committed } from './written.ts';
+
+const lockEndpoint: Statement = {
+  name: 'replay_endpoint',
+  text: `select e.partition, e.disabled from endpoint e
+    where e.id = $1 and e.app_id = $2 and e.org_id = $3 and e.deleted_at is null for share`,
+};
+const readPayload: Statement = {
+  name: 'replay_payload',
+  text: `select octet_length(m.payload) as bytes from message m
+    where m.app_id = $1 and m.org_id = $2 and m.id = $3 and m.payload is not null
+      and not coalesce(m.payload_until <= now(), false)`,
+};
+const open: Statement = {
+  name: 'replay_open',
+  text: `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes)
+    values ($1, $2, $3, $4, $5, 'waiting', clock_timestamp(), $6, $7)
+    on conflict do nothing returning msg_id`,
+};
+const mark: Statement = {
+  name: 'replay_mark',
+  text: `update closed d set letter = 'replayed', changed_at = $5, ${reviewed}
+    where d.endpoint_id = $1 and d.msg_id = $2 and d.run = $3 and d.org_id = $4 returning ${letterColumns}`,
+};
+/** Tells the lane's owner, wherever it is, that work is due. */
+export const lowerHint: Statement = {
+  name: 'replay_lower_hint',
+  text: `update lane set next_due = clock_timestamp()
+    where endpoint_id = any ($1::text[]) and org_id = $2 and next_due > clock_timestamp()`,
+};
+
+/** See DeadLetterStore.replay. `lockLetter` takes (endpoint, message, application, organisation). */
+export const createReplayOne =
+  (database: Database, lockLetter: Statement): DeadLetterStore['replay'] =>
+  async (path, review) =>
+    committed(database, async ({ run }) => {
+      const { orgId, applicationId, endpointId, messageId } = path;
+      const [letter] = await run<LetterRow>(lockLetter, [endpointId, messageId, applicationId, orgId]);
+      if (letter === undefined) return 'missing';
+      if (letter.letter !== 'open') return 'not_open';
+      const [endpoint] = await run<{ partition: number; disabled: boolean }>(lockEndpoint, [
+        endpointId,
+        applicationId,
+        orgId,
+      ]);
+      if (endpoint === undefined) return 'endpoint_gone';
+      if (endpoint.disabled) return 'endpoint_disabled';
+      const [payload] = await run<{ bytes: number }>(readPayload, [applicationId, orgId, messageId]);
+      if (payload === undefined) return 'payload_gone';
+      const opened = await run(open, [
+        messageId,
+        endpointId,
+        applicationId,
+        orgId,
+        endpoint.partition,
+        letter.run + 1,
+        payload.bytes,
+      ]);
+      if (opened.length === 0) return 'not_open';
+      const [row] = await run<LetterRow>(mark, [
+        endpointId,
+        messageId,
+        letter.run,
+        orgId,
+        ...reviewParams(review),
+      ]);
+      await run(lowerHint, [`{${endpointId}}`, orgId]);
+      return letterOf(row!);
+    });
