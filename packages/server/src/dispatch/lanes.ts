@@ -51,8 +51,8 @@ export type Lanes = {
   readonly withdraw: (lane: Lane, messageId: string) => boolean;
   /** Empties the window; the memory is free, the rows in the store are the caller's business. */
   readonly empty: (lane: Lane) => readonly HeldDelivery[];
-  /** Sees to what the lane needs now and next. */
-  readonly review: (lane: Lane, nowMs: number) => void;
+  /** Sees to what the lane needs now and next. Whoever has read the clocks already hands both times in. */
+  readonly review: (lane: Lane, nowMs: number, monotonicMs?: number) => void;
   /** Looks after all lanes whose moment has come; returns the next moment. */
   readonly reviewDue: (nowMs: number) => number;
   /** The endpoint's configuration was read: what its row held against it may have been forgiven with that. */
@@ -144,13 +144,12 @@ export const createLanes = (deps: {
     return untilMs;
   };
 
-  const reviewWindow = (lane: Lane, nowMs: number): number => {
+  const reviewWindow = (lane: Lane, nowMs: number, monotonicMs: number): number => {
     if (lane.window.size() === 0) return Infinity;
     if (lane.endpoint === null) {
       needs.endpoint(lane);
       return Infinity;
     }
-    const monotonicMs = clock.monotonicMs();
     const waitMs = opensAtMs(lane, monotonicMs) - monotonicMs;
     // A wait below the clock's grain would be now, again and again.
     if (waitMs > 0) return nowMs + Math.max(waitMs, SHORTEST_MS);
@@ -158,7 +157,7 @@ export const createLanes = (deps: {
     return Infinity;
   };
 
-  const review = (lane: Lane, nowMs: number): void => {
+  const review = (lane: Lane, nowMs: number, monotonicMs = clock.monotonicMs()): void => {
     if (lane.tenure === null || lane.isDeleted) {
       due.remove(lane);
       return;
@@ -178,7 +177,7 @@ export const createLanes = (deps: {
       lookAt(lane, lane.block.untilMs);
       return;
     }
-    lookAt(lane, Math.min(reviewWindow(lane, nowMs), reviewStore(lane, nowMs)));
+    lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), reviewStore(lane, nowMs)));
   };
 
   const queue = (lane: Lane, delivery: HeldDelivery): void => {

@@ -51,7 +51,8 @@ export const createStarter = (deps: {
       grant.nextLane();
       // Two gates open by themselves or by asking; the others by an event that lines the lane up.
       const opensItself = step.kind === 'wait' || step.by === 'unknown_endpoint';
-      if (opensItself) deps.lanes().review(lane, nowMs);
+      // By the same times: a lane that opens while this turn lasts would line up to be refused, for ever.
+      if (opensItself) deps.lanes().review(lane, nowMs, monotonicMs);
       // Accepted before the change and committed after it: the store is where it can wait.
       else if ((step.by === 'disabled' || step.by === 'paused') && lane.window.size() > 0)
         deps.handBack(lane);
