@@ -20,8 +20,14 @@ const alias = Object.entries(receiver.exports).flatMap(([name, { default: file }
       },
 );
 
-/** Whole programs that are killed, stopped and cut off: their tests run one at a time, beside nothing else. */
-const processes = ['crash', 'nodes', 'cli'].map((folder) => `packages/server/test/${folder}/**/*.test.ts`);
+/**
+ * Whole programs that are killed, stopped and cut off, and rates that are measured: these tests run one at a time,
+ * beside nothing else.
+ */
+const processes = [
+  ...['crash', 'nodes', 'cli'].map((folder) => `packages/server/test/${folder}/**/*.test.ts`),
+  'packages/server/test/journey/pacing.test.ts',
+];
 
 export default defineConfig({
   resolve: { alias },
@@ -55,6 +61,7 @@ export default defineConfig({
           name: 'processes',
           include: processes,
           fileParallelism: false,
+          testTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -214,9 +214,14 @@ export const eventually = async <T>(
   }
 };
 
-/** Creates an application; answers with its path. */
+/** Creates an application, in the place of what an earlier try of the test may have left; answers with its path. */
 export const createApplication = async (server: TestServer, uid: string): Promise<string> => {
-  const { status, body } = await server.call('POST', '/api/v1/app', { name: uid, uid });
+  const create = () => server.call('POST', '/api/v1/app', { name: uid, uid });
+  let { status, body } = await create();
+  if (status === 409) {
+    await server.call('DELETE', `/api/v1/app/${uid}`);
+    ({ status, body } = await create());
+  }
   if (status !== 201) throw new Error(`application ${uid}: ${status} ${JSON.stringify(body)}`);
   return `/api/v1/app/${uid}`;
 };
