@@ -56,12 +56,16 @@ type Prepared = {
   readonly body?: Record<string, unknown>;
   readonly token?: string;
 };
+const hoursFromNow = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
+
 const PREPARED: Readonly<Record<string, (world: Populated) => Promise<Prepared>>> = {
   'v1.dead-letter.replay': async (world) => ({ params: await freshLetter(world) }),
   'v1.dead-letter.discard': async (world) => ({ params: await freshLetter(world) }),
   // Only an application's token can be logged out.
   'v1.authentication.logout': async ({ tokens }) => ({ token: tokens.foreignApp }),
-  'v1.endpoint.pause': async () => ({ body: { until: new Date(Date.now() + 3_600_000).toISOString() } }),
+  // The example has a date, and some day it is of the past, or of too long ago.
+  'v1.endpoint.pause': async () => ({ body: { until: hoursFromNow(1) } }),
+  'v1.endpoint.recover': async () => ({ body: { since: hoursFromNow(-1) } }),
 };
 
 /** What may be said instead of yes, of things that the test cannot arrange. */

@@ -25,7 +25,7 @@ const points: readonly {
 ];
 
 describe.concurrent(`kill -9 under load (CRASH_SEED=${seed})`, () => {
-  it.each(points)('at $point', { timeout: 60_000 }, async ({ point, count, duplicates, unknowns }) => {
+  it.each(points)('at $point', { timeout: 120_000 }, async ({ point, count, duplicates, unknowns }) => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start({ dieAt: { point, count } });
       await first.ready;
@@ -42,7 +42,7 @@ describe.concurrent(`kill -9 under load (CRASH_SEED=${seed})`, () => {
     });
   });
 
-  it('while requests are in flight', { timeout: 60_000 }, async () => {
+  it('while requests are in flight', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start();
       await first.ready;
@@ -61,7 +61,7 @@ describe.concurrent(`kill -9 under load (CRASH_SEED=${seed})`, () => {
     });
   });
 
-  it('again, in the middle of the takeover', { timeout: 60_000 }, async () => {
+  it('again, in the middle of the takeover', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start({ dieAt: { point: 'after-commit', count: 25 } });
       await first.ready;
@@ -77,7 +77,7 @@ describe.concurrent(`kill -9 under load (CRASH_SEED=${seed})`, () => {
     });
   });
 
-  it('at random moments, starts included', { timeout: 90_000 }, async () => {
+  it('at random moments, starts included', { timeout: 120_000 }, async () => {
     const random = seededRandom(seed);
     await withScenario(seed, async (scenario) => {
       let server = scenario.start();

@@ -13,7 +13,7 @@ const seed = 'outage';
 const RESUME_MS = 10_000;
 
 describe.concurrent('PostgreSQL', () => {
-  it('stops at once and comes back under load', { timeout: 90_000 }, async () => {
+  it('stops at once and comes back under load', { timeout: 120_000 }, async () => {
     await withEnds(async (later) => {
       const directory = await temporaryDirectory();
       later(() => clean(directory));
@@ -61,7 +61,7 @@ describe.concurrent('PostgreSQL', () => {
 });
 
 describe.concurrent('SIGTERM under load', () => {
-  it('ends within the grace time, without loss and without duplicates', { timeout: 60_000 }, async () => {
+  it('ends within the grace time, without loss and without duplicates', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start();
       await first.ready;
@@ -85,7 +85,7 @@ describe.concurrent('SIGTERM under load', () => {
     });
   });
 
-  it('ends soon after a grace time that was too short for a receiver', { timeout: 60_000 }, async () => {
+  it('ends soon after a grace time that was too short for a receiver', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start({ settings: { POSTHORN_GRACE: '1' } });
       await first.ready;
@@ -109,7 +109,7 @@ describe.concurrent('SIGTERM under load', () => {
 });
 
 describe.concurrent('a process that is killed while it drains', () => {
-  it('holds up nothing but what it had in flight, and loses none of that', { timeout: 60_000 }, async () => {
+  it('holds up nothing but what it had in flight, and loses none of that', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       const first = scenario.start({ settings: { POSTHORN_GRACE: '4' } });
       await first.ready;
@@ -144,7 +144,7 @@ describe.concurrent('a lost answer of the database', () => {
 
   it.each(cuts)(
     'to an insert $what leaves nothing in memory and nothing stranded',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async ({ moment, stored }) => {
       await withProxy(seed, async (scenario, proxy, databaseUrl) => {
         const server = scenario.start();
@@ -180,7 +180,7 @@ describe.concurrent('a lost answer of the database', () => {
     },
   );
 
-  it('to inserts and settles under load does no harm', { timeout: 60_000 }, async () => {
+  it('to inserts and settles under load does no harm', { timeout: 120_000 }, async () => {
     await withProxy(seed, async (scenario, proxy) => {
       const server = scenario.start();
       await server.ready;

@@ -7,7 +7,7 @@ const load = { count: 8, pauseMs: 20 };
 const DRAIN_MS = 3_000;
 
 describe.concurrent('on the real server the checker finds', () => {
-  it('a 202 before the commit', { timeout: 60_000 }, async () => {
+  it('a 202 before the commit', { timeout: 120_000 }, async () => {
     await withProxy(seed, async (scenario, proxy) => {
       await scenario.start({ plant: 'ack-before-commit' }).ready;
       await scenario.setUp();
@@ -19,7 +19,7 @@ describe.concurrent('on the real server the checker finds', () => {
     });
   });
 
-  it('a settle that is not sent', { timeout: 60_000 }, async () => {
+  it('a settle that is not sent', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       await scenario.start({ plant: 'settle-forgotten' }).ready;
       await scenario.setUp();
@@ -31,7 +31,7 @@ describe.concurrent('on the real server the checker finds', () => {
   });
 
   // The zombie must wake with results in hand, which the machine's load decides: three tries to be found.
-  it('a settle without a fence', { timeout: 60_000, retry: 2 }, async () => {
+  it('a settle without a fence', { timeout: 120_000, retry: 2 }, async () => {
     await withScenario(seed, async (scenario) => {
       await runZombie(scenario, 'settle-unfenced');
       const verdict = await scenario.conclude(DRAIN_MS);
@@ -39,7 +39,7 @@ describe.concurrent('on the real server the checker finds', () => {
     });
   });
 
-  it('a retry after a success', { timeout: 60_000 }, async () => {
+  it('a retry after a success', { timeout: 120_000 }, async () => {
     await withScenario(seed, async (scenario) => {
       await scenario.start({ plant: 'retry-after-success' }).ready;
       await scenario.setUp();
@@ -50,9 +50,9 @@ describe.concurrent('on the real server the checker finds', () => {
     });
   });
 
-  it('a delivery from memory of what was never committed', { timeout: 60_000 }, async () => {
+  it('a delivery from memory of what was never committed', { timeout: 120_000 }, async () => {
     await withProxy(seed, async (scenario, proxy) => {
-      await scenario.start({ plant: 'unknown-is-done' }).ready;
+      await scenario.start({ plant: 'cut-off-is-done' }).ready;
       await scenario.setUp();
       const producer = scenario.produce(load);
       await producer.until('some work', () => producer.acknowledgedAt().length > 30);

@@ -10,7 +10,7 @@ export const planted = {
     ingestStore: (store) => ({
       ...store,
       insertMessages: (node, batch) => {
-        setTimeout(() => void store.insertMessages(node, batch.map(waiting)), 100);
+        setTimeout(() => void store.insertMessages(node, batch.map(waiting)), 1_000);
         return Promise.resolve({ kind: 'done', outcomes: batch.map(() => ({ kind: 'accepted', held: [] })) });
       },
     }),
@@ -77,13 +77,16 @@ export const planted = {
       },
     }),
   }),
-  /** An insert of unknown outcome counts as done and as held: answered with 202 and delivered from memory. */
-  'unknown-is-done': (): Decorate => ({
+  /**
+   * An insert that was cut off counts as done and as held: answered with 202 and delivered from memory. Around
+   * midnight it is a transaction, and one that is cut off before its COMMIT is known not to be written.
+   */
+  'cut-off-is-done': (): Decorate => ({
     ingestStore: (store) => ({
       ...store,
       insertMessages: async (node, batch) => {
         const reply = await store.insertMessages(node, batch);
-        if (reply.kind !== 'unknown') return reply;
+        if (reply.kind !== 'unknown' && reply.kind !== 'unavailable') return reply;
         const held = batch.map((item) => item.deliveries.map((delivery) => delivery.endpointId));
         return {
           kind: 'done',

@@ -49,6 +49,8 @@ export type ServerProcess = {
 export const jwtSecret = 'a secret of the crash tests, signs their tokens';
 const LEASE_SECONDS = 3;
 const PATIENCE_MS = 20_000;
+/** Half a dozen start at once, and the machine may be busy with others. */
+const START_MS = 60_000;
 const WORDS = 60;
 
 const settings: Readonly<Record<string, string>> = {
@@ -112,7 +114,7 @@ export const startProcess = (plan: ServerPlan): ServerProcess => {
   const ended = endOf(child);
   const isReady = (): boolean => told.some(({ event }) => event === 'ready');
   const ready = Promise.race([
-    changes.until('the server to be ready', isReady, PATIENCE_MS),
+    changes.until('the server to be ready', isReady, START_MS),
     ended.then(({ code, signal }) => {
       if (!isReady())
         throw new Error(`The server ended (${code ?? signal ?? 'not started'}):\n${words.join('\n')}`);

@@ -3,7 +3,7 @@ import { withScenario } from './with-scenario.ts';
 import { runZombie } from './zombie.ts';
 
 describe('a process that stood still for longer than its lease', () => {
-  it('changes nothing that another one has taken over', { timeout: 60_000 }, async () => {
+  it('changes nothing that another one has taken over', { timeout: 120_000 }, async () => {
     await withScenario('zombie', async (scenario) => {
       await runZombie(scenario);
       const verdict = await scenario.conclude();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createApplication,
   createEndpoint,
+  eventually,
   postMessage,
   standingOf,
   startReceiver,
@@ -62,7 +63,11 @@ describe('a message', () => {
     await postMessage(server, app, 'a.b');
     await target.until((all) => all.length === 1);
     expect(target.arrivals[0]!.headers['webhook-id']).not.toBe(body.id);
-    const stats = await server.call('GET', `${app}/endpoint/${endpoint}/stats`);
+    // What has arrived is settled a moment later.
+    const stats = await eventually(
+      () => server.call('GET', `${app}/endpoint/${endpoint}/stats`),
+      ({ body: counted }) => counted['success'] === 1,
+    );
     expect(stats.body).toMatchObject({ canceled: 1, success: 1 });
     // Nothing has failed: there is no dead letter to replay.
     expect((await server.call('GET', `${app}/dead-letter`)).body['data']).toEqual([]);
