@@ -154,4 +154,31 @@ describePage('docs/testing.md', {
     await badly.saysSoon('200');
     await stop(badly);
   },
+
+  'tools/fault-proxy': async (text) => {
+    const [start = '', ...told] = commandsOf(text);
+    const [listen, control] = [String(await freePort()), String(await freePort())];
+    const main = join(repository, 'tools/fault-proxy/main.ts');
+    const line = start.replace('tools/fault-proxy/main.ts', main).replace('5432', port);
+    const proxy = startLine(line.replace('6432', listen).replace('6433', control), env, folder);
+    running.add(proxy);
+    await proxy.listening(Number(control));
+    const ask = (timeoutMs: number): Promise<string> => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      return fetch(`http://127.0.0.1:${listen}/hook`, { method: 'POST', body: '{}', signal }).then(
+        ({ status }) => String(status),
+        ({ name }: Error) => name,
+      );
+    };
+    for (const command of told) {
+      const [, method = '', body = null] =
+        /^curl -X ([A-Z]+) 127\.0\.0\.1:6433(?: -d '(.*)')?$/.exec(command) ?? [];
+      const { status } = await fetch(`http://127.0.0.1:${control}/`, { method, body });
+      expect([command, status]).toEqual([command, 200]);
+      if (command.includes('silent')) expect(await ask(500)).toBe('TimeoutError');
+      if (command.includes('refused')) expect(await ask(10_000)).toBe('TypeError');
+      if (method === 'DELETE') expect(await ask(10_000)).toBe('200');
+    }
+    await stop(proxy);
+  },
 });

@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { authority, goodLeaf, leafKey } from '../certificates.ts';
-import { startFaultProxy } from '../fault-proxy.ts';
+import { startFaultProxy } from '../../../../tools/fault-proxy/postgres.ts';
 import { startReceiver } from '../journey/harness.ts';
 import { useTestDatabase } from '../postgres.ts';
 import type { Posthorn } from './child.ts';

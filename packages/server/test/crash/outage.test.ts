@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { migrate } from '../../src/store/migrate.ts';
 import { clean, start as startPostgres, temporaryDirectory } from '../embedded-starter.ts';
-import type { CutMoment } from '../fault-proxy.ts';
+import type { CutMoment } from '../../../../tools/fault-proxy/postgres.ts';
 import { nowMs } from './changes.ts';
 import { freePort } from '../ports.ts';
 import { poll } from './server-process.ts';

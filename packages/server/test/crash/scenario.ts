@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../ports.ts';
 import { check, describeViolations, type CheckOptions, type Rule } from './check.ts';
 import type { Fault, History } from './history.ts';
@@ -16,6 +17,7 @@ import { openDeliveries, takeSnapshot } from './snapshot.ts';
 
 const ORGANISATION = 'org_23rb8YdGqMT0qIzpgGwdXfHirMu';
 const DRAIN_MS = 30_000;
+const SET_UP_TRIES = 15;
 
 const options: CheckOptions = { settleLagMs: 1_000, recoveryMs: 20_000 };
 
@@ -92,12 +94,20 @@ export const createScenario = async (plan: ScenarioOptions): Promise<Scenario> =
   const endpointIds: string[] = [];
   let applicationId = '';
 
-  const call = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
-    const response = await fetch(`${url}/api/v1/${path}`, {
+  const ask = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(`${url}/api/v1/${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+
+  const call = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
+    let response = await ask(method, path, body);
+    // What says to come back in a moment is asked again: the machine may be busy.
+    for (let tries = 1; response.status === 503 && tries < SET_UP_TRIES; tries++) {
+      await pause(1_000);
+      response = await ask(method, path, body);
+    }
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
     return JSON.parse(text) as Record<string, unknown>;

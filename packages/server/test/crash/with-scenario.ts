@@ -1,4 +1,4 @@
-import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
+import { type FaultProxy, startFaultProxy } from '../../../../tools/fault-proxy/postgres.ts';
 import { createTestDatabase } from '../postgres.ts';
 import { moody, steady } from './oracle.ts';
 import { type Scenario, createScenario } from './scenario.ts';

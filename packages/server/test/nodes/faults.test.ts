@@ -8,7 +8,7 @@ import { createScenario } from '../crash/scenario.ts';
 import { seededRandom } from '../crash/seeded-random.ts';
 import { poll, type ServerProcess } from '../crash/server-process.ts';
 import { withEnds } from '../crash/with-scenario.ts';
-import { type FaultProxy, startFaultProxy } from '../fault-proxy.ts';
+import { type FaultProxy, startFaultProxy } from '../../../../tools/fault-proxy/postgres.ts';
 import { freePort } from '../ports.ts';
 import { createTestDatabase, type TestDatabase } from '../postgres.ts';
 

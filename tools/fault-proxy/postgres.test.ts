@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import { useTestDatabase } from './postgres.ts';
+import { type FaultProxy, startFaultProxy } from './postgres.ts';
+import { useTestDatabase } from '../../packages/server/test/postgres.ts';
 
 describe('the fault proxy', () => {
   const database = useTestDatabase();

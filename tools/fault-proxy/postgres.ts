@@ -1,6 +1,6 @@
-// A TCP proxy on the wire between a server and its PostgreSQL that loses what it is told to lose.
-import { once } from 'node:events';
-import { type Socket, connect, createServer } from 'node:net';
+// The proxy between a server and its PostgreSQL, which loses what it is told to lose.
+import type { Socket } from 'node:net';
+import { startProxy, type Proxy } from './proxy.ts';
 
 /**
  * before  The statement is not forwarded: nothing was written.
@@ -105,52 +105,43 @@ const join = (client: Socket, server: Socket, take: (statement: string) => Order
   server.on('close', () => client.destroy());
 };
 
+/** Where the database of a URL listens. */
+export const addressOf = (url: string): { readonly host: string; readonly port: number } => {
+  const { hostname, port } = new URL(url);
+  return { host: hostname, port: Number(port || DEFAULT_PORT) };
+};
+
+/** The same database, reached through the proxy. */
+export const through = (url: string, { host, port }: Pick<Proxy, 'host' | 'port'>): string => {
+  const other = new URL(url);
+  other.hostname = host;
+  other.port = String(port);
+  return other.href;
+};
+
 /** Starts a proxy in front of the database of `url` (without TLS) on a port of its own. */
 export const startFaultProxy = async (url: string): Promise<FaultProxy> => {
-  const target = new URL(url);
-  const sockets = new Set<Socket>();
   let order: Order | null = null;
-  let isSilent = false;
   const take = (statement: string): Order | null => {
     if (order === null || !statement.startsWith(order.statement)) return null;
     const taken = order;
     order = null;
     return taken;
   };
-  const proxy = createServer((client) => {
-    const server = connect({ host: target.hostname, port: Number(target.port || DEFAULT_PORT) });
-    for (const socket of [client, server]) {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-    }
-    join(client, server, take);
-    if (isSilent) for (const socket of [client, server]) socket.pause();
+  const proxy = await startProxy({
+    target: addressOf(url),
+    join: (client, server) => join(client, server, take),
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const address = proxy.address();
-  if (typeof address !== 'object' || address === null) throw new Error('The proxy has no address');
-  const through = new URL(url);
-  through.hostname = '127.0.0.1';
-  through.port = String(address.port);
   return {
-    url: through.href,
+    url: through(url, proxy),
     cut: (statement, moment) =>
       new Promise((done) => {
         order = { statement, moment, done };
       }),
     silence: () => {
-      isSilent = true;
-      for (const socket of sockets) socket.pause();
-      return () => {
-        isSilent = false;
-        for (const socket of sockets) socket.destroy();
-      };
+      void proxy.set({ way: 'silent' });
+      return () => void proxy.set({});
     },
-    close: async () => {
-      proxy.close();
-      for (const socket of sockets) socket.destroy();
-      await once(proxy, 'close');
-    },
+    close: proxy.close,
   };
 };
