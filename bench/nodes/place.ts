@@ -29,11 +29,15 @@ export interface Place {
   start(settings?: Readonly<Record<string, string>>): Promise<BenchNode>;
   call(node: BenchNode, path: string, body?: unknown): Promise<unknown>;
   databaseUrl(): Promise<string>;
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 
-/** A directory of its own, nothing in it yet. Everything is ended and removed by `stop`. */
-export async function openPlace(): Promise<Place> {
+/**
+ * A directory of its own, nothing in it yet. Everything is ended and removed by `stop`, and on SIGINT and
+ * SIGTERM, unless the caller wants to do that itself (`leave`).
+ */
+export async function openPlace({ onSignal = 'stop' }: { onSignal?: 'stop' | 'leave' } = {}): Promise<Place> {
   const home = await mkdtemp(join(tmpdir(), 'posthorn-bench-'));
   // As root the database runs under another account, which must reach its directory.
   await chmod(home, 0o711);
@@ -53,12 +57,15 @@ export async function openPlace(): Promise<Place> {
   const interrupted = (): void => {
     void stop().finally(() => process.exit(130));
   };
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  if (onSignal === 'stop') {
+    process.once('SIGINT', interrupted);
+    process.once('SIGTERM', interrupted);
+  }
   const databaseUrl = async (): Promise<string> => (await readPostmaster(dataDir)).url;
   return {
     token,
     databaseUrl,
+    dataDir,
     start: async (settings = {}) => {
       const port = await freePort();
       const inherited = Object.entries(process.env).filter(
@@ -78,6 +85,8 @@ export async function openPlace(): Promise<Place> {
           ...settings,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
+        // In a group of its own the terminal's Ctrl-C does not reach it.
+        detached: onSignal === 'leave',
       });
       const log: string[] = [];
       for (const stream of [child.stdout, child.stderr]) {

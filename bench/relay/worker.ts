@@ -27,6 +27,8 @@ export function serve(ready: unknown, operations: Operations): void {
   const send = process.send?.bind(process);
   if (send === undefined) throw new Error('this file is started by `npm run bench`, not by hand');
   process.on('disconnect', () => process.exit(0));
+  // What is sent to the whole group, as by the terminal's Ctrl-C, is for the parent.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => {});
   process.on('message', (message) => {
     const call = message as Call;
     void answer(call, operations[call.operation]).then((reply) => send(reply));
