@@ -97,6 +97,7 @@ describe('what start refuses', () => {
     [{ POSTHORN_MAIN_SECRET: 'short' }, 'POSTHORN_MAIN_SECRET'],
     [{ POSTHORN_LEASE: '6', POSTHORN_STATEMENT_TIMEOUT: '4' }, 'POSTHORN_STATEMENT_TIMEOUT'],
     [{ POSTHORN_TLS_CERT: 'cert.pem' }, 'POSTHORN_TLS_CERT'],
+    [{ POSTHORN_DATABASE_DISK: '200' }, 'POSTHORN_DATABASE_DISK'],
   ])('%j', (env, name) => {
     expect(checkAlways(read({ ...good, ...env })).map((issue) => issue.name)).toEqual([name]);
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
+import { parseDisk } from './domain/disk.ts';
 import { settings, type SettingName, type Setting } from './settings.ts';
 
 /** Where a value came from, for error messages and `--help`. */
@@ -214,6 +215,12 @@ export const checkAlways = (config: Config): readonly ConfigIssue[] => {
   }
   if (!/^(auto|[1-9]\d{0,2})$/.test(config.workers)) {
     issues.push({ name: 'POSTHORN_WORKERS', problem: `"${config.workers}" is neither auto nor 1 to 999` });
+  }
+  if (config.databaseDisk !== null && parseDisk(config.databaseDisk) === null) {
+    issues.push({
+      name: 'POSTHORN_DATABASE_DISK',
+      problem: `"${config.databaseDisk}" is neither a directory (/var/lib/postgresql) nor a size (200GB, 1.5TiB)`,
+    });
   }
   if (config.egressProxy !== null && !isProxyUrl(config.egressProxy)) {
     issues.push({

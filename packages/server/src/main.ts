@@ -25,7 +25,7 @@ import type { ServerOptions } from './server.ts';
 import { startOn } from './start-on.ts';
 import { withDatabase, type Database, type DatabaseWish } from './with-database.ts';
 import { wipe } from './wipe.ts';
-import { checkRules, endpointUrlProblem } from './wiring.ts';
+import { checkRules, endpointUrlProblem, withOwnDisk } from './wiring.ts';
 
 // What takes long to load (the server, its log, SQL) is imported where it is needed: while PostgreSQL
 // starts, or never, for a command that does without.
@@ -121,7 +121,7 @@ const runDev = async (
   const receiver = createDemoReceiver(clock.nowMs);
   const result = await startOn(
     {
-      config,
+      config: withOwnDisk(config, dataDirOf(config)),
       databaseUrl: database.url,
       jwtSecrets: bytesOf([
         config.jwtSecret ?? secrets.jwtSecret,
@@ -242,7 +242,7 @@ const serve = async (
 ): Promise<ExitCode> => {
   const result = await startOn(
     {
-      config,
+      config: withOwnDisk(config, dataDirOf(config)),
       databaseUrl: database.url,
       jwtSecrets: bytesOf([config.jwtSecret, ...config.jwtSecretsOld]),
       mainSecrets: [config.mainSecret!, ...config.mainSecretsOld],

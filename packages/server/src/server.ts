@@ -54,6 +54,7 @@ import {
   createBroadcastPost,
   dispatchSettings,
   endpointUrlProblem,
+  watchDisk,
 } from './wiring.ts';
 
 export type ServerOptions = {
@@ -108,6 +109,7 @@ const EXPIRE_MS = 300_000;
 const LAST_REQUESTS_MS = 500;
 const ROLL_UP_MS = 60_000;
 const AUDIT_MS = 60_000;
+const DISK_MS = 10_000;
 const IDEMPOTENCY_KEEP_MS = 24 * HOUR_MS;
 const REVOCATIONS_MS = 2_000;
 const TASK_PAUSE_MS = 1_000;
@@ -167,7 +169,9 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     partitionsOwned: () => dispatcher.numbers().partitions,
     databaseConnections: () => hotDatabase.connections(),
     databaseStatements: () => statements,
+    databaseDisk: () => diskWatch?.share() ?? null,
   });
+  const diskWatch = watchDisk(config, apiDatabase, log, clock);
   const mark = markOf(options.mainSecrets[0]!);
   const outgoing = attemptSettings(config, options.version, [VIA, mark]);
   const attempter = createAttempter({ clock, settings: outgoing });
@@ -266,6 +270,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
   });
   const operatorRoutes = createOperatorRoutes({
     isReady: async () => dispatcher.numbers().isInTouch && (await apiStore.ping()),
+    warnings: () => diskWatch?.warnings() ?? [],
     metrics,
   });
 
@@ -312,6 +317,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
         },
       },
       { name: 'audit', everyMs: AUDIT_MS, run: audit },
+      { name: 'look how full the disk is', everyMs: DISK_MS, run: async () => diskWatch?.look() },
       { name: 'learn of revoked tokens', everyMs: REVOCATIONS_MS, run: revocations.refresh },
       { name: 'forget revoked tokens', everyMs: HOUR_MS, run: revocationStore.prune },
       {

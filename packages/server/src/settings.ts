@@ -40,6 +40,12 @@ export const settings = {
     secret: true,
     description: 'The PostgreSQL (15 or newer) to use. Without it, the embedded one.',
   },
+  databaseDisk: {
+    kind: 'text',
+    env: 'POSTHORN_DATABASE_DISK',
+    description:
+      'The disk that the database fills, to be warned before it is full: a directory on it where it is on this machine (the embedded one’s is known), or its size, such as 200GB, where it is elsewhere.',
+  },
   embedded: {
     kind: 'boolean',
     env: 'POSTHORN_EMBEDDED',

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { LetterPath } from './api/letter-port.ts';
 import { payloadView } from './api/message-create.ts';
 import type { ApiDeps, ApiStore, NoticeBoard } from './api/port.ts';
@@ -13,12 +14,17 @@ import type { Dispatcher } from './dispatch/dispatcher.ts';
 import type { ManualReply } from './dispatch/manual.ts';
 import type { DispatchStore } from './dispatch/port.ts';
 import { defaultDispatchSettings, type DispatchSettings } from './dispatch/settings.ts';
+import { parseDisk } from './domain/disk.ts';
 import type { IdSource } from './domain/ids.ts';
 import { broadcastScope } from './domain/message.ts';
 import type { Admission, Ingest } from './ingest/ingest.ts';
 import { DEFAULT_RETENTION_HOURS } from './ingest/parse-message.ts';
+import { createDiskWatch, type DiskWatch } from './observe/disk.ts';
+import type { Logger } from './observe/log.ts';
 import { retryWaits } from './outcome/retry-policy.ts';
 import { parseRetryPolicy, validateRetryPolicy } from './outcome/retry-policy-input.ts';
+import { databaseBytes } from './store/database-size.ts';
+import type { Database } from './store/postgres.ts';
 
 /** The parts speak their own languages; these are the translations between them. */
 
@@ -167,6 +173,24 @@ export const createBroadcastPost =
         throw new Error(`the message for ${applicationId} could not be accepted now: ${acceptance.kind}`);
     }
   };
+
+/** The disk of the embedded database is known without being told. */
+export const withOwnDisk = (config: Config, dataDir: string): Config => ({
+  ...config,
+  databaseDisk: config.databaseDisk ?? (config.databaseUrl === null ? resolve(dataDir) : null),
+});
+
+/** Watches the disk of the database, where the settings say which it is. */
+export const watchDisk = (
+  { databaseDisk }: Pick<Config, 'databaseDisk'>,
+  database: Database,
+  log: Logger,
+  { monotonicMs }: Clock,
+): DiskWatch | null => {
+  const disk = databaseDisk === null ? null : parseDisk(databaseDisk);
+  if (disk === null) return null;
+  return createDiskWatch({ disk, databaseBytes: () => databaseBytes(database), log, monotonicMs });
+};
 
 export type ApiWiring = {
   readonly config: Config;

@@ -16,6 +16,8 @@ export type Gauges = {
     readonly waiting: number;
   };
   readonly databaseStatements: () => number;
+  /** How much of the database's disk is in use; null where nobody knows. */
+  readonly databaseDisk: () => number | null;
 };
 
 /** The process's metrics. No ids in labels: those belong into logs and the API. */
@@ -114,6 +116,17 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
     registers,
     collect() {
       for (const [state, count] of Object.entries(gauges.databaseConnections())) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'posthorn_database_disk_used_ratio',
+    help: 'How much of the disk of the database is in use; at 1 no message is accepted.',
+    // Without a value it must not look like 0.
+    labelNames: ['disk'],
+    registers,
+    collect() {
+      const share = gauges.databaseDisk();
+      if (share !== null) this.set({ disk: 'database' }, share);
     },
   });
   new Gauge({ name: 'posthorn_build_info', help: 'Always 1.', labelNames: ['version'], registers }).set(

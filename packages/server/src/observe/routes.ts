@@ -4,6 +4,8 @@ import type { Metrics } from './metrics.ts';
 export type OperatorRoutesDeps = {
   /** Whether work can be accepted now, and be delivered by this node or the others. */
   readonly isReady: () => Promise<boolean>;
+  /** What whoever runs the server should know before it is no longer ready. */
+  readonly warnings: () => readonly string[];
   readonly metrics: Pick<Metrics, 'render'>;
 };
 
@@ -24,7 +26,13 @@ const send = (
 export const createOperatorRoutes = (deps: OperatorRoutesDeps) => {
   const ready = async (response: ServerResponse): Promise<void> => {
     const isReady = await deps.isReady().catch(() => false);
-    send(response, isReady ? 200 : 503, JSON.stringify({ status: isReady ? 'ready' : 'not ready' }));
+    const warnings = deps.warnings();
+    const status = isReady ? 'ready' : 'not ready';
+    send(
+      response,
+      isReady ? 200 : 503,
+      JSON.stringify(warnings.length === 0 ? { status } : { status, warnings }),
+    );
   };
   const metrics = async (response: ServerResponse): Promise<void> => {
     const { body, contentType } = await deps.metrics.render();

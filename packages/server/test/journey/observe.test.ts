@@ -9,6 +9,7 @@ import {
   postMessage,
   startReceiver,
   startTestServer,
+  type Json,
   type Receiver,
   type TestServer,
 } from './harness.ts';
@@ -49,6 +50,25 @@ const metrics = async (): Promise<Map<string, number>> => {
 };
 
 describe('who runs the server', () => {
+  it('is told that the disk fills up before it is full', async () => {
+    // An empty database is larger than that.
+    const small = await startTestServer({ POSTHORN_DATABASE_DISK: '1MB' });
+    const ready = await eventually(
+      () => fetch(`${small.url}/readyz`).then((response) => response.json() as Promise<Json>),
+      ({ warnings }) => warnings !== undefined,
+    );
+    expect(ready).toEqual({
+      status: 'ready',
+      warnings: [expect.stringMatching(/^the disk of the database is \d+ % full; .* make room now$/)],
+    });
+    const metrics = await (await fetch(`${small.url}/metrics`)).text();
+    expect(Number(/^posthorn_database_disk_used_ratio{[^}]*} (.*)$/m.exec(metrics)?.[1])).toBeGreaterThan(1);
+    await small.stop();
+    // Where nobody said which disk it is, there is no figure, and no warning.
+    expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({ status: 'ready' });
+    expect(await (await fetch(`${server.url}/metrics`)).text()).not.toMatch(/^posthorn_database_disk/m);
+  });
+
   it('sees what it does in the metrics', async () => {
     const app = await createApplication(server, 'metrics');
     await createEndpoint(server, app, { url: receiver.url });
