@@ -33,12 +33,16 @@ export const leafStatements = {
     name: 'leaves_ahead',
     text: `select leaf_make((clock_timestamp() at time zone 'UTC')::date + n) from generate_series(-1, $1::int) as n`,
   },
+  // Also what an earlier drop left half done: killed, or cut off by its timeout while it waited for a long
+  // transaction. Such a leaf is no longer under its parent, or only until somebody finishes that.
   old: {
     name: 'leaves_old',
     text: `
-      select c.relname as leaf, left(c.relname, -9) as parent, right(c.relname, 8) as day
-      from pg_inherits i join pg_class c on c.oid = i.inhrelid
-      where i.inhparent in ('message'::regclass, 'attempt'::regclass)
+      select c.relname as leaf, left(c.relname, -9) as parent, right(c.relname, 8) as day,
+        case when i.inhrelid is null then 'detached' when i.inhdetachpending then 'detaching' else 'attached' end as state
+      from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+      where c.relkind = 'r' and c.relname ~ '^(message|attempt)_[0-9]{8}$'
+        and c.relnamespace = (select relnamespace from pg_class where oid = 'message'::regclass)
         and right(c.relname, 8) < to_char((clock_timestamp() at time zone 'UTC')::date - $1::int, 'YYYYMMDD')
       order by c.relname`,
   },
@@ -126,27 +130,56 @@ const endOutlived = async (
   }
 };
 
+type OldLeaf = {
+  readonly leaf: string;
+  readonly parent: 'message' | 'attempt';
+  readonly day: string;
+  readonly state: 'attached' | 'detaching' | 'detached';
+};
+
+/** Drops one leaf, from wherever an earlier drop stopped; false: there is work in it, and it stays. */
+const dropLeaf = async (
+  database: Database,
+  { leaf, parent, day, state }: OldLeaf,
+  keepDays: number,
+): Promise<boolean> => {
+  const startMs = Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T00:00:00Z`);
+  const bounds = [idFloor(parent, startMs), idFloor(parent, startMs + DAY_MS)];
+  const hasWork = async (): Promise<boolean> => {
+    if (parent === 'attempt') return false;
+    const [row] = await database.rows<{ undelivered: boolean }>(leafStatements.undelivered, bounds);
+    return row?.undelivered !== false;
+  };
+  if (state === 'attached') {
+    if (parent === 'message') await endOutlived(database, bounds, keepDays);
+    if (await hasWork()) return false;
+  }
+  // Each script is one statement: a concurrent detach is not allowed inside a transaction.
+  if (state !== 'detached') {
+    const how = state === 'attached' ? 'concurrently' : 'finalize';
+    await database.script(`alter table ${parent} detach partition ${leaf} ${how}`);
+  }
+  // A letter may have been replayed since the first look. Nobody can find it now, and whoever had found it has
+  // ended: the detach waited for that.
+  if (await hasWork()) {
+    const [from, to] = bounds;
+    await database.script(
+      `alter table ${parent} attach partition ${leaf} for values from ('${from!}') to ('${to!}')`,
+    );
+    return false;
+  }
+  await database.script(`drop table if exists ${leaf}`);
+  return true;
+};
+
 /**
  * Drops the leaves of days that ended more than `keepDays` days ago; a message leaf that an open
- * delivery still points into stays. Returns the names of what it dropped.
+ * delivery still points into stays. Returns the names of what it dropped. What a call leaves half done,
+ * killed or timed out, the next one finishes.
  */
 export const dropOldLeaves = async (database: Database, keepDays: number): Promise<string[]> => {
-  const rows = await database.rows<{ leaf: string; parent: string; day: string }>(leafStatements.old, [
-    keepDays,
-  ]);
   const dropped: string[] = [];
-  for (const { leaf, parent, day } of rows) {
-    const startMs = Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T00:00:00Z`);
-    if (parent === 'message') {
-      const bounds = [idFloor('message', startMs), idFloor('message', startMs + DAY_MS)];
-      await endOutlived(database, bounds, keepDays);
-      const [row] = await database.rows<{ undelivered: boolean }>(leafStatements.undelivered, bounds);
-      if (row?.undelivered !== false) continue;
-    }
-    // Each script is one statement: a concurrent detach is not allowed inside a transaction.
-    await database.script(`alter table ${parent} detach partition ${leaf} concurrently`);
-    await database.script(`drop table ${leaf}`);
-    dropped.push(leaf);
-  }
+  for (const old of await database.rows<OldLeaf>(leafStatements.old, [keepDays]))
+    if (await dropLeaf(database, old, keepDays)) dropped.push(old.leaf);
   return dropped;
 };

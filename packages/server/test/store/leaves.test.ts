@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HeldDelivery } from '../../src/dispatch/port.ts';
 import { expirePayloads } from '../../src/store/expire-payloads.ts';
-import { dropOldLeaves, makeLeavesAhead } from '../../src/store/leaves.ts';
+import { dayOf, dropOldLeaves, leafSuffix, makeLeavesAhead } from '../../src/store/leaves.ts';
 import type { Database } from '../../src/store/postgres.ts';
 import { useTestDatabase } from '../postgres.ts';
 import { insertOf, newNode, open, seed, storeOn } from './setup.ts';
@@ -120,6 +120,90 @@ describe('leaves', () => {
     });
     await raw.query('update live set due_at = now() where msg_id = $1', [id]);
     expect((await pollAll()).map(({ messageId }) => messageId)).toEqual([id]);
+  });
+
+  describe('that are being dropped', () => {
+    const keepDays = 10;
+    let days = 40;
+    /** A day of its own in the past, with one message; its partition's name and what may be done to it. */
+    const oldDay = async (endpoints: readonly string[] = []) => {
+      const atMs = Date.now() - ++days * DAY_MS;
+      const [id = ''] = await insert({ atMs, endpoints });
+      return { id, leaf: `message_${leafSuffix(dayOf(atMs))}` };
+    };
+    const standing = async (leaf: string): Promise<string> =>
+      (
+        await one<{ standing: string }>(
+          `select case when to_regclass($1) is null then 'gone'
+            when exists (select from pg_inherits where inhrelid = to_regclass($1) and not inhdetachpending)
+            then 'there' else 'in between' end as standing`,
+          [leaf],
+        )
+      ).standing;
+    /** The database as something else sees it in the middle: before it runs a script, this is done. */
+    const interrupted = (before: (sql: string) => Promise<unknown>): Database => ({
+      ...database,
+      script: async (sql) => {
+        await before(sql);
+        await database.script(sql);
+      },
+    });
+
+    it('are dropped the next time, when a long transaction was in the way', async () => {
+      const { leaf } = await oldDay();
+      const reader = new pg.Client({ connectionString: server.url });
+      await reader.connect();
+      await reader.query('begin isolation level repeatable read');
+      await reader.query('select from message limit 1');
+      const hasty = open(server.url, { statementTimeoutMs: 500, lockTimeoutMs: 500 });
+      await expect(dropOldLeaves(hasty, keepDays)).rejects.toThrow('timeout');
+      await hasty.close();
+      await reader.query('rollback');
+      await reader.end();
+      expect(await one('select count(*)::int as pending from pg_inherits where inhdetachpending')).toEqual({
+        pending: 1,
+      });
+      expect(await dropOldLeaves(database, keepDays)).toContain(leaf);
+      expect(await standing(leaf)).toBe('gone');
+    });
+
+    it('are dropped the next time, when the process was killed before the last step', async () => {
+      const { leaf } = await oldDay();
+      const killed = interrupted(async (sql) => {
+        if (sql === `drop table if exists ${leaf}`) throw new Error('killed');
+      });
+      await expect(dropOldLeaves(killed, keepDays)).rejects.toThrow('killed');
+      expect(await standing(leaf)).toBe('in between');
+      expect(await dropOldLeaves(database, keepDays)).toContain(leaf);
+      expect(await standing(leaf)).toBe('gone');
+    });
+
+    it('are put back, when a letter of theirs was replayed in the last moment', async () => {
+      const { id, leaf } = await oldDay();
+      const late = interrupted(async (sql) => {
+        if (sql !== `alter table message detach partition ${leaf} concurrently`) return;
+        await raw.query(
+          `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes)
+            values ($1, $2, 'app_1', 'org_1', 7, 'waiting', now(), 1, 10)`,
+          [id, A],
+        );
+        await raw.query(`update lane set next_due = now() where endpoint_id = $1`, [A]);
+      });
+      expect(await dropOldLeaves(late, keepDays)).not.toContain(leaf);
+      expect(await standing(leaf)).toBe('there');
+      expect((await pollAll()).map(({ messageId }) => messageId)).toEqual([id]);
+      // Once it is delivered, the day goes like any other.
+      await raw.query('delete from live');
+      expect(await dropOldLeaves(database, keepDays)).toContain(leaf);
+    });
+
+    it('are dropped once, by several processes at once', async () => {
+      const leaves = [(await oldDay()).leaf, (await oldDay()).leaf];
+      const all = await Promise.allSettled([1, 2, 3].map(() => dropOldLeaves(database, keepDays)));
+      expect(all.some(({ status }) => status === 'fulfilled')).toBe(true);
+      await dropOldLeaves(database, keepDays);
+      for (const leaf of leaves) expect(await standing(leaf)).toBe('gone');
+    });
   });
 
   it('are made ahead by several processes at once', async () => {
