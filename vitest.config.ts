@@ -25,7 +25,7 @@ const alias = Object.entries(receiver.exports).flatMap(([name, { default: file }
  * beside nothing else.
  */
 const processes = [
-  ...['crash', 'nodes', 'cli'].map((folder) => `packages/server/test/${folder}/**/*.test.ts`),
+  ...['crash', 'nodes', 'cli', 'torture'].map((folder) => `packages/server/test/${folder}/**/*.test.ts`),
   'packages/server/test/journey/pacing.test.ts',
 ];
 

@@ -26,6 +26,8 @@ export const moody =
 
 /** Receivers outside of the system, and the memory of all that they saw. */
 export type Oracle = {
+  /** Where all receivers listen. */
+  readonly url: string;
   /** Another receiver; make the endpoint with its URL, then tell which it is and how it signs. */
   readonly receiver: (behaviour: Behaviour) => {
     readonly url: string;
@@ -137,6 +139,7 @@ export const createOracle = async (): Promise<Oracle> => {
   if (typeof address !== 'object' || address === null) throw new Error('The receivers have no address');
 
   return {
+    url: `http://127.0.0.1:${address.port}/`,
     receiver: (behaviour) => {
       const receiver = { behaviour, known: null as Known | null };
       const index = receivers.push(receiver) - 1;

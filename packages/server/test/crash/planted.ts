@@ -99,7 +99,7 @@ export const planted = {
 
 export type PlantedBug = keyof typeof planted;
 
-const isPlanted = (name: string): name is PlantedBug => Object.hasOwn(planted, name);
+export const isPlanted = (name: string): name is PlantedBug => Object.hasOwn(planted, name);
 
 export const parsePlanted = (name: string, around: Around): Decorate => {
   if (!isPlanted(name)) throw new Error(`No planted bug: ${name}`);

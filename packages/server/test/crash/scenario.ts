@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../ports.ts';
-import { check, describeViolations, type CheckOptions, type Rule } from './check.ts';
+import { check, describeViolations, type CheckOptions, type Rule, type Violation } from './check.ts';
 import type { Fault, History } from './history.ts';
 import { type Behaviour, type Oracle, createOracle } from './oracle.ts';
 import { type Producer, type ProducerOptions, startProducer } from './producer.ts';
@@ -27,12 +27,17 @@ export type ScenarioOptions = {
   /** As the server does, when that is another way. */
   readonly serverDatabaseUrl?: string;
   readonly receivers: readonly Behaviour[];
+  /** How the server is to reach a receiver, when that is another way than straight. */
+  readonly reach?: (receiverUrl: string) => string;
 };
 
 export type Verdict = {
   /** What is wrong, as text; empty when nothing is. */
   readonly problems: string;
   readonly rules: ReadonlySet<Rule>;
+  readonly violations: readonly Violation[];
+  /** Answers that no server should give. */
+  readonly surprises: readonly string[];
   readonly history: History;
   /** Requests after a success of the same delivery. */
   readonly duplicates: number;
@@ -42,6 +47,8 @@ export type Verdict = {
 /** One database, receivers and producers outside of the system, and processes that come and go. */
 export type Scenario = {
   readonly oracle: Oracle;
+  /** Where the first server listens; it is the one that is set up. */
+  readonly port: number;
   /** Starts another process at the same address; resolves at once. */
   readonly start: (plan?: Partial<ServerPlan>) => ServerProcess;
   /** Makes the application and its endpoints on a server that is ready. */
@@ -49,6 +56,7 @@ export type Scenario = {
   readonly produce: (
     load: Pick<ProducerOptions, 'count' | 'pauseMs'> & { readonly url?: string },
   ) => Producer;
+  readonly producers: () => readonly Producer[];
   /** Something that was done to the system; it explains what hit attempts in flight. */
   readonly fault: (fault: Fault) => void;
   /** Waits for a process that was killed or kills itself, and remembers that as a fault. */
@@ -115,6 +123,7 @@ export const createScenario = async (plan: ScenarioOptions): Promise<Scenario> =
 
   return {
     oracle,
+    port,
     start: (more = {}) => {
       const databaseUrl = plan.serverDatabaseUrl ?? plan.databaseUrl;
       const server = startProcess({ databaseUrl, port, ...more });
@@ -125,7 +134,9 @@ export const createScenario = async (plan: ScenarioOptions): Promise<Scenario> =
       const application = await call('POST', 'app', { name: 'Crash' });
       applicationId = String(application['id']);
       for (const receiver of receivers) {
-        const endpoint = await call('POST', `app/${applicationId}/endpoint`, { url: receiver.url });
+        const endpoint = await call('POST', `app/${applicationId}/endpoint`, {
+          url: plan.reach?.(receiver.url) ?? receiver.url,
+        });
         const id = String(endpoint['id']);
         const secret = await call('GET', `app/${applicationId}/endpoint/${id}/secret`);
         receiver.know(id, String(secret['key']));
@@ -137,6 +148,7 @@ export const createScenario = async (plan: ScenarioOptions): Promise<Scenario> =
       producers.push(producer);
       return producer;
     },
+    producers: () => producers,
     fault: (fault) => {
       faults.push(fault);
     },
@@ -178,6 +190,8 @@ export const createScenario = async (plan: ScenarioOptions): Promise<Scenario> =
       return {
         problems: isGood ? '' : problems,
         rules: new Set(violations.map(({ rule }) => rule)),
+        violations,
+        surprises,
         history,
         duplicates: countDuplicates(history),
         unknowns: history.database.attempts.filter(({ cause }) => cause === 'unknown').length,

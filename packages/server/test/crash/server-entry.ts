@@ -29,8 +29,9 @@ const { jwtSecret, mainSecret } = config;
 if (jwtSecret === null || mainSecret === null) throw new Error('A secret is not set');
 
 // What goes wrong around a process that goes on: its event loop is blocked for longer than its lease …
+const blockedMs = Number(env['CRASH_BLOCK_MS'] ?? config.lease * 1_500);
 process.on('SIGUSR2', () => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, config.lease * 1_500);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockedMs);
 });
 // … or somebody sets the machine's clock an hour ahead, and the next time back.
 let aheadMs = 0;

@@ -15,6 +15,8 @@ export type ServerPlan = {
   readonly port: number;
   readonly dieAt?: { readonly point: Point; readonly count: number };
   readonly plant?: PlantedBug;
+  /** Another version's server-entry.ts. */
+  readonly entry?: string;
   /** Further settings, by environment variable. */
   readonly settings?: Readonly<Record<string, string>>;
 };
@@ -91,7 +93,7 @@ const endOf = (child: ChildProcess): ServerProcess['ended'] =>
 
 /** Starts the process under test. Whatever happens, {@link endAll} ends it. */
 export const startProcess = (plan: ServerPlan): ServerProcess => {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', plan.entry ?? entry], {
     env: environment(plan),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
