@@ -109,15 +109,16 @@ export const deliveryRoutes = (deps: ApiDeps): OpenAPIHono => {
       const message = await messages.find(path, params['msg_id'] ?? '', false);
       if (message === null) return notFound();
       const page = pageOf(query, 'descending');
-      const rows = await attempts.destinationsOf({ ...path, messageId: message.id }, walkOf(page));
+      const walked = await attempts.destinationsOf({ ...path, messageId: message.id }, walkOf(page));
       return pageAnswer(
-        rows,
+        walked.rows,
         page,
         ({ endpoint }) => endpoint.id,
         ({ delivery, endpoint }) => {
           const { metadata: _metadata, ...shown } = showEndpoint(endpoint, deps.clock.nowMs());
           return { ...shown, ...standingOf(delivery) };
         },
+        walked.stoppedAt,
       );
     },
   );

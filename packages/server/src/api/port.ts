@@ -236,11 +236,14 @@ export type AttemptStore = {
     filter: ListFilter & { readonly status: DeliveryStatus | null },
     limit: number,
   ) => Promise<Walked<DeliveryRow>>;
-  /** All deliveries of one message with their endpoints, deleted ones too, by endpoint id. */
+  /**
+   * The deliveries of one message with their endpoints, deleted ones too, by endpoint id. Of a message that left
+   * more than 10,000 rows, an endpoint that was never due it counts by the latest 10,000 attempts.
+   */
   readonly destinationsOf: (
     path: MessagePath,
     walk: Walk,
-  ) => Promise<readonly { readonly delivery: DeliveryRow; readonly endpoint: EndpointRecord }[]>;
+  ) => Promise<Walked<{ readonly delivery: DeliveryRow; readonly endpoint: EndpointRecord }>>;
   /**
    * Counts of an endpoint's deliveries: of those that ended, the ends in [since, until); of the open
    * ones, those whose message is from then.

@@ -141,6 +141,51 @@ const get = async (path: string, as?: string) => {
   return { ...(await planOf(sent)), body: reply!.body };
 };
 
+/** A message that went to twenty thousand endpoints of an application of its own, three attempts each. */
+const addFannedOut = async (): Promise<{ readonly ofApp: string; readonly id: string }> => {
+  const ofApp = await addApplication(harness, 'fanned');
+  const base = harness.ids('message').slice(4, 24);
+  const id = `msg_${base}0000000`;
+  const client = await harness.pool.connect();
+  try {
+    await client.query('set session_replication_role = replica; set statement_timeout = 0');
+    await client.query(
+      `insert into message (id, app_id, org_id, event_type, payload, content_type, retention_days, created_at)
+       values ($1, $2, $3, 'a', '{}', 'application/json', 90, now())`,
+      [id, ofApp, harness.org],
+    );
+    await client.query(
+      `insert into endpoint (id, org_id, app_id, partition, url, keys, created_at, updated_at)
+       select 'ep_' || $1 || lpad(n::text, 7, '0'), $2, $3, 1, 'https://x.test', '[]', now(), now()
+       from generate_series(1, 20001) n`,
+      [base, harness.org, ofApp],
+    );
+    await client.query(
+      'insert into lane (endpoint_id, org_id, partition) select id, org_id, partition from endpoint where app_id = $1',
+      [ofApp],
+    );
+    // The last was never due: somebody tried it by hand.
+    await client.query(
+      `insert into attempt (id, org_id, app_id, msg_id, endpoint_id, run, status, trigger, response_status, duration_ms, url, event_type, created_at)
+       values ('atmpt_' || $1 || '9999999', $2, $3, $4, 'ep_' || $1 || '0020001', 0, 2, 1, 500, 1, 'u', 'a', now())`,
+      [base, harness.org, ofApp, id],
+    );
+    await client.query(
+      `insert into attempt (id, org_id, app_id, msg_id, endpoint_id, run, status, trigger, response_status, duration_ms, url, event_type, created_at, final)
+       select 'atmpt_' || $1 || lpad((e * 3 + n)::text, 7, '0'), $2, $3, $4, 'ep_' || $1 || lpad(e::text, 7, '0'), 0,
+         case n when 2 then 0 else 2 end, 0, 200, 1, 'u', 'a', now(), case n when 2 then 'succeeded' end
+       from generate_series(1, 20000) e, generate_series(0, 2) n`,
+      [base, harness.org, ofApp, id],
+    );
+    await client.query(
+      'reset session_replication_role; reset statement_timeout; analyze attempt; analyze endpoint; analyze lane',
+    );
+  } finally {
+    client.release();
+  }
+  return { ofApp, id };
+};
+
 /** Every list: its path, and whose token. */
 const lists: readonly [path: () => string, as: () => string | undefined][] = [
   [() => '/app?', () => token],
@@ -179,6 +224,40 @@ describe('a list over a million rows', () => {
     expect(scanned).toEqual([]);
     expect(read).toBeLessThan(4 * WALKED);
     expect([body.data.length, body['done']]).toEqual([50, false]);
+  });
+});
+
+describe('the endpoints of a message with very many attempts', () => {
+  it('are listed a page at a time, and none is left out', { timeout: 120_000 }, async () => {
+    const { ofApp, id: fanned } = await addFannedOut();
+    const seen: string[] = [];
+    let iterator = '';
+    let back = '';
+    for (let page = 0; page < 1000; page++) {
+      const at = `/app/${ofApp}/msg/${fanned}/endpoint?limit=250${iterator}`;
+      // The plans of some pages; all of them would take minutes.
+      const { body, read, scanned } =
+        page % 40 === 0 ? await get(at) : { ...(await call('GET', at)), read: 0, scanned: [] };
+      expect([scanned, read < 4 * WALKED]).toEqual([[], true]);
+      seen.push(...body.data.map(({ id }: { id: string }) => id));
+      back = body.prevIterator;
+      if (body['done'] === true) break;
+      iterator = `&iterator=${body.iterator}`;
+    }
+    expect(seen.length).toBe(20_001);
+    const before = await call('GET', `/app/${ofApp}/msg/${fanned}/endpoint?limit=250&iterator=${back}`);
+    const last = seen.length % 250;
+    expect(before.body.data.map(({ id }: { id: string }) => id)).toEqual(seen.slice(-250 - last, -last));
+    expect(seen).toEqual(seen.toSorted().toReversed());
+  });
+});
+
+describe('the endpoints of a message with very many attempts to one', () => {
+  it('are looked for a bounded number of rows at a time', async () => {
+    const { read, scanned, body } = await get(`/app/${app}/msg/${message}/endpoint?limit=50`);
+    expect(scanned).toEqual([]);
+    expect(read).toBeLessThan(4 * WALKED);
+    expect([body.data, body['done'], typeof body.iterator]).toEqual([[], false, 'string']);
   });
 });
 
