@@ -9,7 +9,7 @@ import { attemptHeaders, attemptListQuery, attemptOut, countOut, filterOf } from
 import { operateOnApp } from './operation.ts';
 import type { AppCaller } from './operation.ts';
 import type { ApiDeps, AppPath, AttemptFilter, MessagePath, Walked } from './port.ts';
-import type { AttemptRow, EndpointRecord, MessageRecord } from './records.ts';
+import type { AttemptRow, EndpointRecord } from './records.ts';
 import { timePage } from './time-page.ts';
 
 const TAG = 'Message Attempt';
@@ -45,7 +45,7 @@ export const attemptRoutes = (deps: ApiDeps): OpenAPIHono => {
     const walked = await read(window, page.limit);
     const ids = query.with_msg === true ? [...new Set(walked.rows.map((row) => row.messageId))] : [];
     const withContent = query.with_content !== false;
-    const known: ReadonlyMap<string, MessageRecord> = await messages.byIds(path, ids, false);
+    const { known } = await messages.byIds(path, ids, false);
     const show = (row: AttemptRow): Buffer => attemptOutBytes(row, withContent, known.get(row.messageId));
     return renderedPage(walked.rows, page, ({ id }) => id, show, walked.stoppedAt);
   };

@@ -72,14 +72,16 @@ export const deliveryRoutes = (deps: ApiDeps): OpenAPIHono => {
       const filter = { ...filterOf(query), status: (query.status ?? null) as DeliveryStatus | null };
       const walked = await attempts.deliveriesOf(endpointPathOf(endpoint), window, filter, page.limit);
       const ids = walked.rows.map((row) => row.messageId);
-      const known = await messages.byIds(path, ids, query.with_content !== false);
+      const { known, count } = await messages.byIds(path, ids, query.with_content !== false);
       // What has outlived its message is not shown, but the walk goes on beyond it.
-      const rows = walked.rows.flatMap((delivery) => {
+      const rows = walked.rows.slice(0, count).flatMap((delivery) => {
         const message = known.get(delivery.messageId);
         return message === undefined ? [] : [{ delivery, message }];
       });
-      const isShort = walked.rows.length > page.limit && rows.length <= page.limit;
-      const stoppedAt = isShort ? walked.rows[page.limit - 1]!.messageId : walked.stoppedAt;
+      const isCut = walked.rows.length > page.limit || count < walked.rows.length;
+      const last = walked.rows[Math.min(count, page.limit) - 1];
+      const isShort = isCut && rows.length <= page.limit;
+      const stoppedAt = isShort ? last!.messageId : walked.stoppedAt;
       return renderedPage(
         rows,
         page,

@@ -111,13 +111,14 @@ export const endpointRoutes = (deps: ApiDeps): OpenAPIHono => {
     },
     async ({ application, query }) => {
       const page = pageOf(query, 'descending');
-      const rows = await endpoints.list(pathOf(application), walkOf(page));
+      const { rows, stoppedAt } = await endpoints.list(pathOf(application), walkOf(page));
       const nowMs = deps.clock.nowMs();
       return pageAnswer(
         rows,
         page,
         ({ id }) => id,
         (row) => showEndpoint(row, nowMs),
+        stoppedAt,
       );
     },
   );

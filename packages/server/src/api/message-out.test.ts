@@ -48,7 +48,7 @@ describe('messageOut', () => {
   });
 
   it('tells left out from gone', () => {
-    expect(messageOut(message({ kind: 'omitted' })).toString()).toContain('"payload":{},');
+    expect(messageOut(message({ kind: 'omitted', bytes: 2 })).toString()).toContain('"payload":{},');
     expect(messageOut(message({ kind: 'gone' })).toString()).toContain('"payload":{"expired":true},');
   });
 

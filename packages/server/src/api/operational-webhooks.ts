@@ -98,13 +98,17 @@ export const operationalWebhookRoutes = (deps: ApiDeps): OpenAPIHono => {
     async ({ principal, query }) => {
       const page = pageOf(query, 'descending');
       const application = await of(principal.orgId);
-      const rows = application === null ? [] : await endpoints.list(pathOf(application), walkOf(page));
+      const { rows, stoppedAt } =
+        application === null
+          ? { rows: [], stoppedAt: null }
+          : await endpoints.list(pathOf(application), walkOf(page));
       const nowMs = deps.clock.nowMs();
       return pageAnswer(
         rows,
         page,
         ({ id }) => id,
         (row) => show(row, nowMs),
+        stoppedAt,
       );
     },
   );

@@ -24,7 +24,7 @@ const endpointOf = (channels: readonly string[] | null): EndpointRecord =>
 const storeAt = (all: readonly Made[], nowMs: () => number): ApiDeps => {
   const isThere = (one: Made): boolean => one.commits && one.endedMs <= nowMs();
   const recordOf = ({ id, eventType }: Made): MessageRecord =>
-    ({ id, eventType, channels: null }) as unknown as MessageRecord;
+    ({ id, eventType, channels: null, payload: { kind: 'omitted', bytes: 2 } }) as unknown as MessageRecord;
   const sorted = all.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return {
     store: {
@@ -36,8 +36,10 @@ const storeAt = (all: readonly Made[], nowMs: () => number): ApiDeps => {
             .map(recordOf),
           stoppedAt: null,
         }),
-        byIds: async (_path: unknown, ids: readonly string[]) =>
-          new Map(sorted.filter(({ id }) => ids.includes(id)).map((one) => [one.id, recordOf(one)])),
+        byIds: async (_path: unknown, ids: readonly string[]) => ({
+          known: new Map(sorted.filter(({ id }) => ids.includes(id)).map((one) => [one.id, recordOf(one)])),
+          count: ids.length,
+        }),
       },
       pollers: {
         oldestWriterMs: async () =>

@@ -1,4 +1,5 @@
 import { idFloor } from '../domain/ids.ts';
+import { PAGE_BYTES } from '../domain/message.ts';
 import { subscribes } from '../ingest/match.ts';
 import { hasSeen, MOST_SEEN, positionAfter } from './poll-position.ts';
 import type { PollPosition } from './poll-position.ts';
@@ -52,6 +53,7 @@ export const readPoll = async (
   const eyes = { disabled: false, eventTypes, channels: endpoint.channels };
   const fresh: string[] = [];
   const passed: string[] = [];
+  let bytes = 0;
   let remembered = position.seen.size;
   let from = position.mark;
   let end: 'more' | 'limit' | 'memory' | 'all' = 'more';
@@ -64,10 +66,12 @@ export const readPoll = async (
         if (hasSeen(position, id)) {
           if (id <= settled) remembered--;
         } else {
-          if (fresh.length === limit) end = 'limit';
+          const size = message.payload.kind === 'omitted' ? message.payload.bytes : 0;
+          if (fresh.length === limit || (bytes > 0 && bytes + size > PAGE_BYTES)) end = 'limit';
           else if (id > settled && remembered >= MOST_SEEN) end = 'memory';
           if (end !== 'more') break;
           fresh.push(id);
+          bytes += size;
           if (id > settled) remembered++;
         }
         passed.push(id);
@@ -82,9 +86,9 @@ export const readPoll = async (
     }
     if (rows.length <= PAGE) end = 'all';
   }
-  const found = await messages.byIds(path, fresh, true);
+  const { known } = await messages.byIds(path, fresh, true);
   return {
-    messages: fresh.flatMap((id) => found.get(id) ?? []),
+    messages: fresh.flatMap((id) => known.get(id) ?? []),
     next: positionAfter(position, passed, end === 'all' ? null : from, settled),
     done: end === 'all' || end === 'memory',
   };

@@ -114,8 +114,8 @@ export const pollingEndpointRoutes = (deps: ApiDeps): OpenAPIHono => {
       const state: ConsumerState = present ?? { ...nothing, position: writePosition(start), firstOffset: 0 };
       const version = present?.version ?? null;
       if (state.handed.length > 0) {
-        // What was not confirmed in time, once more, under the same offsets.
-        const found = await messages.byIds(path, state.handed, true);
+        // What was not confirmed in time, once more, under the same offsets: it fitted before.
+        const { known: found } = await messages.byIds(path, state.handed, true);
         // All of it is gone, as retention has it: nobody could confirm it, so that is done here.
         const isGone = found.size === 0;
         const next = isGone ? confirm(state, state.handed.length) : { ...state, leaseUntilMs };

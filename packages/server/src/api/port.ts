@@ -69,7 +69,7 @@ export type ApplicationStore = {
 
 export type EndpointStore = {
   readonly find: (path: AppPath, idOrUid: string) => Promise<EndpointRecord | null>;
-  readonly list: (path: AppPath, walk: Walk) => Promise<EndpointRecord[]>;
+  readonly list: (path: AppPath, walk: Walk) => Promise<Walked<EndpointRecord>>;
   /** Whether an enabled endpoint subscribes to such a message. */
   readonly anyFor: (
     path: AppPath,
@@ -193,11 +193,12 @@ export type MessageStore = {
     limit: number,
     withContent: boolean,
   ) => Promise<Walked<MessageRecord>>;
+  /** `count`: so many of the ids were looked at, in their order; the content of the rest is too much for one page. */
   readonly byIds: (
     path: AppPath,
     ids: readonly string[],
     withContent: boolean,
-  ) => Promise<ReadonlyMap<string, MessageRecord>>;
+  ) => Promise<{ readonly known: ReadonlyMap<string, MessageRecord>; readonly count: number }>;
   /** For how long its payload was to be kept; null if there is no such message. */
   readonly retentionHours: (path: MessagePath) => Promise<number | null>;
   /** Removes the payload; false if there is no such message. */

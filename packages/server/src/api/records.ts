@@ -75,11 +75,11 @@ export type EventTypeRecord = EventTypeFields & {
   readonly updatedAtMs: number;
 };
 
-/** A payload as read: its bytes, gone (expunged or expired), or not asked for. */
+/** A payload as read: its bytes, gone (expunged or expired), or not asked for and how many bytes it has. */
 export type PayloadView =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'gone' }
-  | { readonly kind: 'omitted' };
+  | { readonly kind: 'omitted'; readonly bytes: number };
 
 export type MessageRecord = {
   readonly id: string;

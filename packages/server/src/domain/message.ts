@@ -49,3 +49,6 @@ export const replacementScope = (orgId: string): string => `letter ${orgId}`;
 
 /** The scope of the idempotency keys of a broadcast's messages; the key is the application. */
 export const broadcastScope = (taskId: string): string => `broadcast ${taskId}`;
+
+/** What is large on one page of a list, together: the page ends before it would be more. One alone may be larger. */
+export const PAGE_BYTES = 4 * 1024 * 1024;

@@ -14,7 +14,8 @@ import { isObserved, noteEndpoints } from './operational-events.ts';
 import type { ChangingApplication } from './operational-events.ts';
 import type { Database, SqlParam, Statement, Transaction } from './postgres.ts';
 import type { Sealer } from './sealed.ts';
-import { HIGHEST, LOWEST, committed, inTransaction, timeParam, timeParamOrNull } from './written.ts';
+import { walkBounded, windowOf } from './walk-bounded.ts';
+import { committed, inTransaction, timeParam, timeParamOrNull } from './written.ts';
 
 const live = 'e.app_id = $1 and e.org_id = $2 and e.deleted_at is null';
 
@@ -30,13 +31,16 @@ const lock: Statement = {
   name: 'endpoint_lock',
   text: `select ${endpointRecordColumns}, e.keys from endpoint e where e.id = $3 and ${live} for no key update`,
 };
-const list = (ascending: boolean): Statement => ({
-  name: `endpoint_list_${ascending ? 'up' : 'down'}`,
-  text: `select ${endpointRecordColumns} from endpoint e where ${live} and e.id ${ascending ? '>' : '<'} $3
-    order by e.id ${ascending ? 'asc' : 'desc'} limit $4`,
-});
-const listUp = list(true);
-const listDown = list(false);
+export const endpointWalk = {
+  name: 'endpoint_list',
+  columns: endpointRecordColumns,
+  from: 'endpoint e',
+  where: live,
+  key: 'e.id',
+  size: 'octet_length(e.url) + octet_length(e.description) + coalesce(pg_column_size(e.event_types), 0)',
+  filter: 'true',
+} as const;
+const list = walkBounded(endpointWalk);
 const anyFor: Statement = {
   name: 'endpoint_any_for',
   text: `select 1 from endpoint e where ${live} and not e.disabled
@@ -123,14 +127,14 @@ export const createEndpointCrud = (database: Database, sealer: Sealer): Crud => 
   },
 
   list: async ({ orgId, applicationId }, walk) => {
-    const { ascending, from } = walk;
-    const rows = await database.rows<EndpointRecordRow>(ascending ? listUp : listDown, [
-      applicationId,
-      orgId,
-      from ?? (ascending ? LOWEST : HIGHEST),
-      walk.limit + 1,
-    ]);
-    return rows.map(endpointRecordOf);
+    const walked = await list<EndpointRecordRow>(database, {
+      bound: [applicationId, orgId],
+      window: windowOf(walk),
+      limit: walk.limit,
+      extra: [],
+      filter: [],
+    });
+    return { ...walked, rows: walked.rows.map(endpointRecordOf) };
   },
 
   anyFor: async ({ orgId, applicationId }, { eventType, channels }) => {

@@ -59,6 +59,7 @@ export const eventTypeWalk = {
   from: 'event_type t',
   where: `t.org_id = $1 and ${onlyOne}`,
   key: 't.name',
+  size: 'octet_length(t.description) + case when $6::boolean then coalesce(octet_length(t.schemas::text), 0) else 0 end',
   filter: `($7::boolean is null or not t.archived)
     and ($8::text[] is null or t.feature_flags is null or t.feature_flags && $8::text[])`,
 } as const;

@@ -4,7 +4,7 @@ import type { ListFilter, MessageStore } from '../api/port.ts';
 import type { MessageRecord } from '../api/records.ts';
 import { textArray } from './binary-array.ts';
 import type { Database, SqlParam, Statement } from './postgres.ts';
-import { walkBounded } from './walk-bounded.ts';
+import { walkBounded, withinBytes } from './walk-bounded.ts';
 
 type Row = {
   id: string;
@@ -14,6 +14,7 @@ type Row = {
   tags: string[] | null;
   content_type: string;
   payload: Buffer | null;
+  bytes: number;
   gone: boolean;
   occurred_at: number | null;
   deliver_at: number | null;
@@ -28,7 +29,7 @@ const gone = '(m.payload is null or coalesce(m.payload_until <= now(), false))';
 /** The payload is read only where it is asked for: it lies apart from its row. */
 const columns = (withContent: string): string => `m.id, m.event_type, m.event_id, m.channels, m.tags,
   m.content_type, case when ${withContent}::boolean and not ${gone} then m.payload end as payload,
-  ${gone} as gone, m.occurred_at, m.deliver_at, m.expires_at, m.created_at,
+  ${gone} as gone, case when ${gone} then 0 else octet_length(m.payload) end as bytes, m.occurred_at, m.deliver_at, m.expires_at, m.created_at,
   case when m.idem_scope = '${replacementScope('')}' || m.org_id then split_part(m.idem_key, '.', 1) end as replaces`;
 
 const recordOf = (row: Row): MessageRecord => ({
@@ -39,7 +40,11 @@ const recordOf = (row: Row): MessageRecord => ({
   tags: row.tags,
   contentType: row.content_type,
   payload:
-    row.payload === null ? { kind: row.gone ? 'gone' : 'omitted' } : { kind: 'bytes', bytes: row.payload },
+    row.payload !== null
+      ? { kind: 'bytes', bytes: row.payload }
+      : row.gone
+        ? { kind: 'gone' }
+        : { kind: 'omitted', bytes: row.bytes },
   occurredAtMs: row.occurred_at,
   deliverAtMs: row.deliver_at,
   expiresAtMs: row.expires_at,
@@ -56,10 +61,18 @@ const byEventId: Statement = {
   text: `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.event_id = $3
     order by m.id desc limit 1`,
 };
+const sizeOf = (withContent: string): string =>
+  `case when ${withContent}::boolean and not ${gone} then octet_length(m.payload) else 0 end`;
+
 const byIds: Statement = {
   name: 'messages_by_ids',
-  text: `select ${columns('$4')} from message m
-    where m.app_id = $1 and m.org_id = $2 and m.id = any ($3::text[])`,
+  text: `select ${columns('$4')}, m.position, m.found from ${withinBytes(
+    `select m.*, k.position from unnest($3::text[]) with ordinality as k (id, position)
+      join message m on m.app_id = $1 and m.org_id = $2 and m.id = k.id`,
+    'm',
+    'm.position',
+    sizeOf('$4'),
+  )} order by m.position`,
 };
 const expunge: Statement = {
   name: 'message_expunge',
@@ -106,6 +119,7 @@ export const messageWalk = {
   from: 'message m',
   where: 'm.app_id = $1 and m.org_id = $2',
   key: 'm.id',
+  size: sizeOf('$6'),
   filter: `($7::text[] is null or m.event_type = any ($7::text[]))
     and ($8::text is null or m.channels @> array[$8::text]) and ($9::text is null or m.tags @> array[$9::text])`,
 } as const;
@@ -133,10 +147,15 @@ export const createMessageStore = (database: Database): MessageStore => ({
   },
 
   byIds: async ({ orgId, applicationId }, ids, withContent) => {
-    if (ids.length === 0) return new Map();
+    if (ids.length === 0) return { known: new Map(), count: 0 };
     const params = [applicationId, orgId, textArray(ids), withContent];
-    const rows = await database.rows<Row>(byIds, params);
-    return new Map(rows.map((row) => [row.id, recordOf(row)]));
+    const rows = await database.rows<Row & { position: number; found: number }>(byIds, params);
+    const last = rows.at(-1);
+    const isCut = last !== undefined && last.found > rows.length;
+    return {
+      known: new Map(rows.map((row) => [row.id, recordOf(row)])),
+      count: isCut ? last.position : ids.length,
+    };
   },
 
   retentionHours: async ({ orgId, applicationId, messageId }) => {

@@ -1,3 +1,4 @@
+import { PAGE_BYTES } from '../domain/message.ts';
 import type { Walk } from '../api/paging.ts';
 import type { Walked } from '../api/port.ts';
 import type { IdWindow } from '../api/time-window.ts';
@@ -6,6 +7,18 @@ import { HIGHEST, LOWEST } from './written.ts';
 
 /** Rows that one request walks at most where the filter has no index. */
 export const WALKED_ROWS = 10_000;
+
+/**
+ * Of `rows` (a select, its columns as alias `name`) the first in `order` that fit into {@link PAGE_BYTES}, at least
+ * one; `found` says how many there were. `size` must be known without reading what is large: octet_length() of a
+ * column is.
+ */
+export const withinBytes = (rows: string, name: string, order: string, size: string): string => `
+  (select w.* from (
+    select ${name}.*, ${size} as own, count(*) over () as found,
+      coalesce(sum(${size}) over (order by ${order} rows between unbounded preceding and 1 preceding), 0) as before
+    from (${rows}) ${name}) w
+  where w.before = 0 or w.before + w.own <= ${PAGE_BYTES}) ${name}`;
 
 /**
  * A list along an index on (what `where` fixes, key). Parameters: $1, $2 for `where`, $3 and $4 the
@@ -18,6 +31,8 @@ export type BoundedWalk = {
   readonly where: string;
   readonly key: string;
   readonly filter: string;
+  /** Bytes of a row, where rows may be large (see {@link withinBytes}). */
+  readonly size?: string;
 };
 
 /** For a `where` that fixes one thing only: $2 is then null. */
@@ -46,17 +61,24 @@ const alias = (from: string): string => from.split(' ').at(-1)!;
 export const walkStatements = (walk: BoundedWalk, ascending: boolean): Statements => {
   const suffix = ascending ? 'up' : 'down';
   const inWindow = `${walk.where} and ${walk.key} > $3 and ${walk.key} < $4`;
-  const ordered = `order by ${walk.key} ${ascending ? 'asc' : 'desc'}`;
+  const order = `${walk.key} ${ascending ? 'asc' : 'desc'}`;
+  const ordered = `order by ${order}`;
+  const name = alias(walk.from);
+  const selected = (rows: string): string => {
+    if (walk.size === undefined) return `select ${walk.columns} ${rows}`;
+    const cut = withinBytes(`select ${name}.* ${rows}`, name, order, walk.size);
+    return `select ${walk.columns}, ${name}.found from ${cut} ${ordered}`;
+  };
   return {
     plain: {
       name: `${walk.name}_${suffix}`,
-      text: `select ${walk.columns} from ${walk.from} where ${inWindow} ${ordered} limit $5`,
+      text: selected(`from ${walk.from} where ${inWindow} ${ordered} limit $5`),
     },
     filtered: {
       name: `${walk.name}_filtered_${suffix}`,
-      text: `select ${walk.columns}
-        from (select * from ${walk.from} where ${inWindow} ${ordered} limit ${WALKED_ROWS}) ${alias(walk.from)}
-        where ${walk.filter} ${ordered} limit $5`,
+      text: selected(`
+        from (select * from ${walk.from} where ${inWindow} ${ordered} limit ${WALKED_ROWS}) ${name}
+        where ${walk.filter} ${ordered} limit $5`),
     },
     edge: {
       name: `${walk.name}_edge_${suffix}`,
@@ -66,6 +88,12 @@ export const walkStatements = (walk: BoundedWalk, ascending: boolean): Statement
   };
 };
 
+/** The key of the last row where those that came after it did not fit; else null. */
+const cutAt = (rows: readonly unknown[], key: string): string | null => {
+  const last = rows.at(-1) as Readonly<Record<string, string | number | undefined>> | undefined;
+  return last?.['found'] === undefined || last['found'] === rows.length ? null : String(last[key]);
+};
+
 /**
  * Lists along the index. With a filter it walks at most {@link WALKED_ROWS} rows and says where it
  * stopped, so that no request is slow and none lies about being the last page.
@@ -73,18 +101,16 @@ export const walkStatements = (walk: BoundedWalk, ascending: boolean): Statement
 export const walkBounded = (walk: BoundedWalk) => {
   const up = walkStatements(walk, true);
   const down = walkStatements(walk, false);
+  const key = walk.key.slice(walk.key.indexOf('.') + 1);
   return async <Row>(database: Database, input: WalkInput): Promise<Walked<Row>> => {
     const { window, limit } = input;
     const statements = window.oldestFirst ? up : down;
     const bounds = [...input.bound, window.low, window.high];
     const isFiltered = input.filter.some((value) => value !== null);
-    if (!isFiltered) {
-      const params = [...bounds, limit + 1, ...input.extra];
-      return { rows: await database.rows<Row>(statements.plain, params), stoppedAt: null };
-    }
-    const params = [...bounds, limit + 1, ...input.extra, ...input.filter];
-    const rows = await database.rows<Row>(statements.filtered, params);
-    if (rows.length > limit) return { rows, stoppedAt: null };
+    const params = [...bounds, limit + 1, ...input.extra, ...(isFiltered ? input.filter : [])];
+    const rows = await database.rows<Row>(isFiltered ? statements.filtered : statements.plain, params);
+    const cut = cutAt(rows, key);
+    if (!isFiltered || cut !== null || rows.length > limit) return { rows, stoppedAt: cut };
     const [edge] = await database.rows<{ edge: string }>(statements.edge, bounds);
     return { rows, stoppedAt: edge?.edge ?? null };
   };
