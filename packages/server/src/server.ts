@@ -9,6 +9,7 @@ import { createListenChannel } from './api/listen-channel.ts';
 import { listen, type Listening, type Route } from './api/listen.ts';
 import { markOf, refuseLoops, VIA } from './api/loop.ts';
 import { createRevocations } from './api/revocations.ts';
+import { taskEvent } from './api/task-out.ts';
 import { createAuthenticator } from './api/tokens.ts';
 import { createAttempter, type Attempter } from './attempt/attempter.ts';
 import { createRequestHeaders } from './attempt/request-headers.ts';
@@ -160,7 +161,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     sealer,
     leafRetentionDays: LEAF_RETENTION_DAYS,
   });
-  const apiStore = createApiStore(apiDatabase, sealer);
+  const apiStore = createApiStore(apiDatabase, sealer, taskEvent);
 
   const metrics = createMetrics(options.version, {
     inFlight: () => dispatcher.numbers().inFlight,

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { sharedTaskKinds } from './records.ts';
 import { sample } from './sample.ts';
 
 const ids = {
@@ -32,6 +33,15 @@ const attempted = {
       timestamp: time,
     })
     .openapi('MessageAttemptFailedData'),
+};
+
+const task = {
+  taskId: z.string().openapi({ example: sample.taskId }),
+  task: z.enum(sharedTaskKinds),
+  status: z.enum(['finished', 'failed']),
+  data: z
+    .record(z.string(), z.unknown())
+    .openapi({ example: { appId: sample.appId, endpointId: sample.endpointId, started: 118, skipped: 2 } }),
 };
 
 const event = <Shape extends z.core.$ZodShape>(type: string, name: string, summary: string, data: Shape) => ({
@@ -69,6 +79,12 @@ export const ownEvents = [
     'MessageAttemptRecoveredEvent',
     'A delivery that was failing has succeeded',
     attempted,
+  ),
+  event(
+    'background_task.finished',
+    'BackgroundTaskFinishedEvent',
+    'A background task has ended, whatever came of it',
+    task,
   ),
 ] as const;
 

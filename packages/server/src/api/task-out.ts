@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { formatDate } from './dates.ts';
 import type { ApiDeps } from './port.ts';
-import { taskKinds } from './records.ts';
+import { sharedTaskKinds, taskKinds } from './records.ts';
 import type { TaskInput, TaskKind, TaskRecord } from './records.ts';
 import { sample } from './sample.ts';
 
@@ -96,6 +96,22 @@ export const showTask = (
       ...(error === undefined ? {} : { error }),
     },
   };
+};
+
+const isShared = (kind: TaskKind): boolean => sharedTaskKinds.some((shared) => shared === kind);
+
+/**
+ * The operational event of a task that has ended, as JSON: without the list of what it found, which has no bound.
+ * null: the task is of a kind that the SDKs do not know, and strict ones would refuse.
+ */
+export const taskEvent = (ended: TaskRecord): string | null => {
+  if (!isShared(ended.kind)) return null;
+  const { id, task, status, data } = showTask(ended);
+  const counts = Object.entries(data).filter(([, value]) => !Array.isArray(value));
+  return JSON.stringify({
+    type: 'background_task.finished',
+    data: { taskId: id, task, status, data: Object.fromEntries(counts) },
+  });
 };
 
 /** The input of a task that works on no endpoint. */

@@ -18,6 +18,7 @@ export const operationalEventTypes = [
   'message.attempt.failing',
   'message.attempt.exhausted',
   'message.attempt.recovered',
+  'background_task.finished',
 ] as const;
 export type OperationalEventType = (typeof operationalEventTypes)[number];
 

@@ -19,11 +19,12 @@ import type { Database } from './postgres.ts';
 import type { Sealer } from './sealed.ts';
 import { createStatisticStore } from './statistic-read.ts';
 import { createTaskStore } from './tasks.ts';
+import type { TaskEvent } from './tasks.ts';
 
 const ping = { name: 'api_ping', text: 'select 1' };
 
 /** All that the API reads and writes, on one pool. */
-export const createApiStore = (database: Database, sealer: Sealer): ApiStore => ({
+export const createApiStore = (database: Database, sealer: Sealer, taskEvent: TaskEvent): ApiStore => ({
   applications: createApplicationStore(database),
   endpoints: {
     ...createEndpointCrud(database, sealer),
@@ -42,7 +43,7 @@ export const createApiStore = (database: Database, sealer: Sealer): ApiStore => 
   statistics: createStatisticStore(database),
   pollers: createPollerStore(database),
   environments: createEnvironmentStore(database),
-  tasks: createTaskStore(database),
+  tasks: createTaskStore(database, taskEvent),
   idempotency: createIdempotencyStore(database),
   notices: createNoticeBoard(database),
   cluster: createClusterRead(database),

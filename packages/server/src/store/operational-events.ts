@@ -55,6 +55,21 @@ const note: Statement = {
     order by e.position`,
 };
 
+const noteOf: Statement = {
+  name: 'operational_event_note_task',
+  text: `insert into operational_event (org_id, type, payload)
+    select t.id, 'background_task.finished', $2 from (select $1::text as id) t where ${isObserved('t.id')}`,
+};
+
+/** Notes that a task has ended, in the transaction that ends it. Nothing where nobody listens. */
+export const noteTask = async (
+  { run }: Transaction,
+  orgId: string,
+  payload: string | null,
+): Promise<void> => {
+  if (payload !== null) await run(noteOf, [orgId, payload]);
+};
+
 /** An application whose configuration changes, with who wants to know. */
 export type ChangingApplication = {
   readonly id: string;

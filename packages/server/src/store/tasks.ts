@@ -2,6 +2,7 @@ import type { BroadcastPost, TaskStep, TaskStore } from '../api/task-port.ts';
 import type { TaskInput, TaskKind, TaskProgress, TaskRecord, TaskStatus } from '../api/records.ts';
 import { arrayLiteral, textArray } from './binary-array.ts';
 import { exceptionOf } from './failure.ts';
+import { noteTask } from './operational-events.ts';
 import type { Database, Statement, Transaction } from './postgres.ts';
 import { lowerHint } from './replay-one.ts';
 import { workBroadcast } from './task-broadcast.ts';
@@ -9,7 +10,7 @@ import { firstCursors, isReplay, taskChunks } from './task-chunks.ts';
 import type { ChunkRow, ReplayTask } from './task-chunks.ts';
 import { isWalk, workWalk } from './task-walks.ts';
 import { onlyOne, walkBounded, windowOf } from './walk-bounded.ts';
-import { LOWEST, timeParam, timeParamOrNull } from './written.ts';
+import { LOWEST, committed, timeParam, timeParamOrNull } from './written.ts';
 
 type Row = {
   id: string;
@@ -63,12 +64,12 @@ const advance: Statement = {
   name: 'task_advance',
   text: `update task t set status = $3, progress = $4::jsonb, updated_at = clock_timestamp(),
       due_at = clock_timestamp() + $5 * interval '1 millisecond'
-    where t.id = $1 and t.org_id = $2`,
+    where t.id = $1 and t.org_id = $2 returning ${columns}`,
 };
 const fail: Statement = {
   name: 'task_fail',
   text: `update task t set status = 'failed', progress = t.progress || $3::jsonb, updated_at = clock_timestamp()
-    where t.id = $1 and t.org_id = $2`,
+    where t.id = $1 and t.org_id = $2 returning ${columns}`,
 };
 const cancel: Statement = {
   name: 'task_cancel',
@@ -135,11 +136,15 @@ const workReplay = async ({ run }: Transaction, task: ReplayTask, chunk: number)
   return { progress, finished: isThrough && !isRepeated, endpointIds, pauseMs: isRepeated ? PAUSE_MS : 0 };
 };
 
+/** The operational event of a task that has ended, or null where none is told. */
+export type TaskEvent = (ended: TaskRecord) => string | null;
+
 const workChunk = async (
   transaction: Transaction,
   task: TaskRecord,
   chunk: number,
   post: BroadcastPost,
+  eventOf: TaskEvent,
 ): Promise<TaskStep> => {
   const work = (): Promise<Worked> => {
     if (isReplay(task)) return workReplay(transaction, task, chunk);
@@ -148,12 +153,14 @@ const workChunk = async (
   };
   const { progress, finished, endpointIds, pauseMs = 0 } = await work();
   const status = finished ? 'finished' : 'running';
-  await transaction.run(advance, [task.id, task.orgId, status, JSON.stringify(progress), pauseMs]);
+  const params = [task.id, task.orgId, status, JSON.stringify(progress), pauseMs];
+  const [row] = await transaction.run<Row>(advance, params);
+  if (finished) await noteTask(transaction, task.orgId, eventOf(recordOf(row!)));
   return { taskId: task.id, finished, endpointIds };
 };
 
 /** Background tasks: rows that outlive the process which began them. */
-export const createTaskStore = (database: Database): TaskStore => ({
+export const createTaskStore = (database: Database, eventOf: TaskEvent): TaskStore => ({
   create: async ({ id, path, kind, input, nowMs }) => {
     const params = [id, path.orgId, path.applicationId, kind, JSON.stringify(input), timeParam(nowMs)];
     const [row] = await database.rows<Row>(insert, params);
@@ -176,10 +183,14 @@ export const createTaskStore = (database: Database): TaskStore => ({
     return { ...walked, rows: walked.rows.map(recordOf) };
   },
 
-  cancel: async (orgId, id) => {
-    const [row] = await database.rows<Row>(cancel, [orgId, id]);
-    return row === undefined ? null : recordOf(row);
-  },
+  cancel: async (orgId, id) =>
+    committed(database, async (transaction) => {
+      const [row] = await transaction.run<Row>(cancel, [orgId, id]);
+      if (row === undefined) return null;
+      const task = recordOf(row);
+      await noteTask(transaction, orgId, eventOf(task));
+      return task;
+    }),
 
   items: ({ orgId, taskId }, from, limit) => database.rows(items, [orgId, taskId, from ?? LOWEST, limit + 1]),
 
@@ -189,13 +200,16 @@ export const createTaskStore = (database: Database): TaskStore => ({
       const [row] = await transaction.run<Row>(take, []);
       if (row === undefined) return null;
       taken = recordOf(row);
-      return workChunk(transaction, taken, chunk, post);
+      return workChunk(transaction, taken, chunk, post, eventOf);
     });
     if (result.kind === 'done') return result.value;
     const task = taken as TaskRecord | null;
     if (result.kind !== 'rejected' || task === null) throw exceptionOf(result);
     const why = JSON.stringify({ error: result.detail });
-    await database.rows(fail, [task.id, task.orgId, why]);
+    await committed(database, async (transaction) => {
+      const [row] = await transaction.run<Row>(fail, [task.id, task.orgId, why]);
+      await noteTask(transaction, task.orgId, eventOf(recordOf(row!)));
+    });
     return { taskId: task.id, finished: true, endpointIds: [] };
   },
 });

@@ -10,6 +10,7 @@ import type { MessageRecord } from '../../src/api/records.ts';
 import type { ApiDeps, ApiStore, ConfigChange, PlacedMessage } from '../../src/api/port.ts';
 import type { BroadcastPost } from '../../src/api/task-port.ts';
 import { createRevocations } from '../../src/api/revocations.ts';
+import { taskEvent } from '../../src/api/task-out.ts';
 import { createAuthenticator, mintToken } from '../../src/api/tokens.ts';
 import { createClock, createRandom } from '../../src/clock.ts';
 import { createIdSource } from '../../src/domain/ids.ts';
@@ -125,6 +126,7 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
     const store = createApiStore(
       database,
       createSealer(['main secret of the tests, 32 bytes long'], randomBytes),
+      taskEvent,
     );
     const revocations = createRevocations(createRevocationStore(database), clock.nowMs);
     const api = createApi({

@@ -107,6 +107,7 @@ describe('the OpenAPI document', () => {
       'message.attempt.failing',
       'message.attempt.exhausted',
       'message.attempt.recovered',
+      'background_task.finished',
     ]);
   });
 

@@ -237,3 +237,84 @@ describe('what is noted with a change', () => {
     }
   });
 });
+
+describe('a background task that ends', () => {
+  const listening = async (): Promise<void> => {
+    expect((await call('POST', PATH, { ...mine, body: { url } })).status).toBe(201);
+  };
+  const begin = async (path: string, body?: unknown): Promise<string> => {
+    const begun = await call('POST', path, { ...mine, body });
+    expect([path, begun.status]).toEqual([path, 202]);
+    return begun.body.id;
+  };
+  const application = async (): Promise<string> =>
+    (await call('POST', '/app', { ...mine, body: { name: 'a' } })).body.id;
+  const range = { since: '2026-01-01T00:00:00.000Z', until: '2026-01-02T00:00:00.000Z' };
+
+  it('is told of, with what came of it and without its list', async () => {
+    await listening();
+    const app = await application();
+    const usage = await begin('/stats/usage/app', range);
+    const purge = await begin(`/app/${app}/msg/expunge-all-contents`);
+    expect(await noted()).toEqual([]);
+    await harness.runTasks();
+    const told = await noted();
+    expect(told.map(({ type, data }) => [type, data['taskId'], data['task'], data['status']])).toEqual(
+      expect.arrayContaining([
+        ['background_task.finished', usage, 'application.stats', 'finished'],
+        ['background_task.finished', purge, 'application.purge_content', 'finished'],
+      ]),
+    );
+    expect(told.length).toBe(2);
+    const of = (id: string) => told.find(({ data }) => data['taskId'] === id)!.data['data'];
+    expect(of(usage)).toEqual({ since: range.since, until: range.until });
+    expect(of(purge)).toMatchObject({ appId: app, messagesPurged: 0 });
+  });
+
+  it('is told of when it was canceled, once', async () => {
+    await listening();
+    const id = await begin('/stats/usage/app', range);
+    expect((await call('POST', `/background-task/${id}/cancel`, mine)).status).toBe(200);
+    expect((await call('POST', `/background-task/${id}/cancel`, mine)).status).toBe(409);
+    await harness.runTasks();
+    expect(await noted()).toEqual([
+      {
+        type: 'background_task.finished',
+        data: {
+          taskId: id,
+          task: 'application.stats',
+          status: 'failed',
+          data: expect.objectContaining({ error: 'canceled' }),
+        },
+      },
+    ]);
+  });
+
+  it('is told of when the database refuses it', async () => {
+    await listening();
+    const app = await application();
+    const id = await begin(`/app/${app}/msg/expunge-all-contents`);
+    // No chunk can be made of this: the database says so.
+    await harness.pool.query(
+      `update task set input = input || '{"untilMs": 8640000000000000}' where id = $1`,
+      [id],
+    );
+    await harness.runTasks();
+    const [told] = await noted();
+    expect(told!.data).toMatchObject({ taskId: id, status: 'failed', data: { error: expect.any(String) } });
+  });
+
+  it('is not told of where nobody listens, or of kinds that SDKs do not know', async () => {
+    await begin('/stats/usage/app', range);
+    await harness.runTasks();
+    await listening();
+    const app = await application();
+    const endpoint = await call('POST', `/app/${app}/endpoint`, { ...mine, body: { url } });
+    await harness.pool.query('delete from operational_event where org_id = $1', [org]);
+    const at = `/app/${app}/endpoint/${endpoint.body.id}/cancel-msgs`;
+    const canceled = await call('POST', at, { ...mine, body: { createdBefore: range.until } });
+    expect(canceled.status).toBe(204);
+    await harness.runTasks();
+    expect(await noted()).toEqual([]);
+  });
+});
