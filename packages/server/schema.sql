@@ -337,6 +337,7 @@ create table statistic_hour (
   constraint statistic_hour_pkey PRIMARY KEY (endpoint_id, hour, event_type)
 );
 CREATE INDEX statistic_hour_app ON public.statistic_hour USING btree (app_id, hour);
+CREATE INDEX statistic_hour_at ON public.statistic_hour USING btree (hour);
 
 create table statistic_mark (
   singleton boolean not null default true,

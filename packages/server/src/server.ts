@@ -45,6 +45,7 @@ import { migrate } from './store/migrate.ts';
 import { createEventOutbox } from './store/operational-events.ts';
 import { createOldestWriter } from './store/oldest-writer.ts';
 import { openDatabase } from './store/postgres.ts';
+import { createPrune } from './store/prune.ts';
 import { createRevocationStore } from './store/revocations.ts';
 import { createSealer } from './store/sealed.ts';
 import { createRollUp } from './store/statistic-roll-up.ts';
@@ -308,6 +309,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
       { name: 'make leaves', everyMs: HOUR_MS, run: () => makeLeavesAhead(hotDatabase, LEAVES_AHEAD_DAYS) },
       { name: 'drop leaves', everyMs: HOUR_MS, run: () => dropOldLeaves(apiDatabase, LEAF_RETENTION_DAYS) },
       { name: 'roll up statistics', everyMs: ROLL_UP_MS, run: createRollUp(apiDatabase, clock.monotonicMs) },
+      { name: 'prune', everyMs: HOUR_MS, run: createPrune(apiDatabase, clock.nowMs) },
       { name: 'expire payloads', everyMs: EXPIRE_MS, run: () => expirePayloads(apiDatabase) },
       {
         name: 'prune idempotency keys',
