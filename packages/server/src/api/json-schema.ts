@@ -1,4 +1,8 @@
 import { Ajv } from 'ajv';
+import { referenceProblem } from './schema-references.ts';
+
+/** Keys and references are as long as their author likes. */
+const MAX_WORDS = 500;
 
 const DRAFT_7 = 'http://json-schema.org/draft-07/schema#';
 const options = { strict: false, validateFormats: false, allErrors: false };
@@ -35,14 +39,24 @@ const repeated = (value: unknown, path: string): string | null => {
   return null;
 };
 
-/** Why a value is no JSON Schema (draft 7), or null if it is one. Takes time in proportion to its length. */
-export const schemaProblem = (schema: unknown): string | null => {
-  if (isSchema(schema)) {
-    const twice = repeated(schema, '');
-    return twice === null ? null : `not a valid JSON Schema (draft 7): ${twice} holds a value twice`;
-  }
+/** In the words of the keyword that was not kept. */
+const metaProblem = (): string => {
   const [error] = isSchema.errors ?? [];
-  return error === undefined
-    ? 'not a valid JSON Schema'
-    : `not a valid JSON Schema (draft 7): ${error.instancePath || 'it'} ${error.message ?? 'is wrong'}`;
+  return error === undefined ? 'it is wrong' : `${error.instancePath || 'it'} ${error.message ?? 'is wrong'}`;
+};
+
+const findProblem = (schema: unknown): string | null => {
+  if (!isSchema(schema)) return metaProblem();
+  const twice = repeated(schema, '');
+  if (twice !== null) return `${twice} holds a value twice`;
+  return referenceProblem(schema, (value) => isSchema(value));
+};
+
+/**
+ * Why a value is no JSON Schema (draft 7), or null if it is one. Takes time in proportion to its length: the schema
+ * is looked at and never compiled, for that takes as long as its author likes.
+ */
+export const schemaProblem = (schema: unknown): string | null => {
+  const problem = findProblem(schema);
+  return problem === null ? null : `not a valid JSON Schema (draft 7): ${problem.slice(0, MAX_WORDS)}`;
 };

@@ -1,21 +1,8 @@
+import { escapeKey, isObject, resolvePointer, unescapeKey } from './schema-graph.ts';
+
 /** JSON Schemas on their way from an OpenAPI document to an event type, and back. Pure. */
 
 type Json = Readonly<Record<string, unknown>>;
-
-export const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** What a JSON pointer (`#/a/b`) names in a document; undefined where it names nothing. */
-export const resolvePointer = (document: unknown, pointer: string): unknown => {
-  let value = document;
-  for (const part of pointer.slice(2).split('/')) {
-    const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
-    if (Array.isArray(value)) value = value[Number(key)] as unknown;
-    else if (isObject(value) && Object.hasOwn(value, key)) value = value[key];
-    else return undefined;
-  }
-  return value;
-};
 
 /** OpenAPI 3.0 has a dialect of its own: `nullable`, and exclusive bounds as flags. */
 const fromDialect = (schema: Record<string, unknown>): Record<string, unknown> => {
@@ -36,6 +23,14 @@ const fromDialect = (schema: Record<string, unknown>): Record<string, unknown> =
   return schema;
 };
 
+/** What a definition is called that a reference leads to. */
+const nameOf = (ref: string): string =>
+  ref
+    .replace(/^#\/(?:components\/schemas\/)?/, '')
+    .split('/')
+    .map((part) => unescapeKey(part) ?? part)
+    .join('.');
+
 export type Bundled =
   | { readonly kind: 'schema'; readonly schema: Json }
   /** A reference that leads nowhere, or out of the document. */
@@ -49,12 +44,9 @@ export const bundleSchema = (schema: Json, document: Json): Bundled => {
   let unresolved: string | null = null;
 
   const define = (ref: string): string => {
-    const name = ref
-      .slice(2)
-      .replace(/^components\/schemas\//, '')
-      .replaceAll('/', '.');
+    const name = nameOf(ref);
     if (definitions.has(name)) return name;
-    const target = ref.startsWith('#/') ? resolvePointer(document, ref) : undefined;
+    const target = ref.startsWith('#/') ? resolvePointer(document, ref.slice(1)) : undefined;
     if (target === undefined) unresolved ??= ref;
     // Copied later: it may refer to itself, and chains are long.
     definitions.set(name, true);
@@ -68,7 +60,9 @@ export const bundleSchema = (schema: Json, document: Json): Bundled => {
     const copied = Object.fromEntries(
       Object.entries(value).map(([key, inner]) => [
         key,
-        key === '$ref' && typeof inner === 'string' ? `#/definitions/${define(inner)}` : copy(inner),
+        key === '$ref' && typeof inner === 'string'
+          ? `#/definitions/${escapeKey(define(inner))}`
+          : copy(inner),
       ]),
     );
     return isOldDialect ? fromDialect(copied) : copied;
@@ -101,7 +95,8 @@ export const unbundleSchema = (
       Object.entries(value).map(([key, inner]) => {
         const local =
           key === '$ref' && typeof inner === 'string' && /^#\/(?:definitions|\$defs)\/(.+)$/.exec(inner);
-        return [key, local ? `#/components/schemas/${named(local[1]!)}` : copy(inner)];
+        const name = local ? unescapeKey(local[1]!) : null;
+        return [key, name === null ? copy(inner) : `#/components/schemas/${escapeKey(named(name))}`];
       }),
     );
   };

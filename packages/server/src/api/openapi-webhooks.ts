@@ -1,7 +1,8 @@
 import type { Invalidity } from './answers.ts';
 import { eventTypeName, isIdOrUid, plainText } from './fields.ts';
 import { schemaProblem } from './json-schema.ts';
-import { bundleSchema, isObject, resolvePointer, unbundleSchema } from './openapi-schema.ts';
+import { bundleSchema, unbundleSchema } from './openapi-schema.ts';
+import { isObject, resolvePointer } from './schema-graph.ts';
 import type { EventTypeRecord } from './records.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -28,7 +29,9 @@ const SCHEMA_VERSION = '1';
 const text = plainText();
 
 const at = (document: Json, value: unknown): unknown =>
-  isObject(value) && typeof value['$ref'] === 'string' ? resolvePointer(document, value['$ref']) : value;
+  isObject(value) && typeof value['$ref'] === 'string'
+    ? resolvePointer(document, value['$ref'].replace(/^#/, ''))
+    : value;
 
 const textOf = (...values: readonly unknown[]): string =>
   values.find((value): value is string => typeof value === 'string') ?? '';

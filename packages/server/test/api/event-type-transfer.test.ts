@@ -119,6 +119,17 @@ describe('importing event types', () => {
         { spec: documentOf({ fine: webhook('fine'), bad: { post: { 'x-svix-group-name': '!' } } }) },
         ['body', 'spec', 'webhooks', 'bad'],
       ],
+      [{ spec: documentOf({ bad: { $ref: '#/components/%' } }) }, ['body', 'spec', 'webhooks', 'bad']],
+      [
+        {
+          spec: documentOf({
+            bad: webhook('x', {
+              requestBody: { content: { 'application/json': { schema: { $ref: '#/%' } } } },
+            }),
+          }),
+        },
+        ['body', 'spec', 'webhooks', 'bad'],
+      ],
       [{ spec: 'text' }, ['body', 'spec']],
     ];
     for (const [body, loc] of refusals) {
@@ -155,6 +166,36 @@ describe('exporting event types', () => {
     expect((await call('GET', `/background-task/${started.body.id}`, { token: there.token })).status).toBe(
       404,
     );
+  });
+});
+
+describe('a schema with a name of all kinds of characters', () => {
+  it('comes through an import and an export', async () => {
+    const { client, token } = await organisation();
+    const name = 'a/b %~ü';
+    const spec = {
+      ...documentOf({
+        a: webhook('A', {
+          requestBody: {
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/a~1b%20%25~0%C3%BC' } } },
+          },
+        }),
+      }),
+      components: { schemas: { [name]: { type: 'string' } } },
+    };
+    await client.eventType.importOpenapi({ spec });
+    const { schemas } = await client.eventType.get('a');
+    expect(schemas).toEqual({
+      1: { $ref: '#/definitions/a~1b%20%25~0%C3%BC', definitions: { [name]: { type: 'string' } } },
+    });
+    const started = await call('POST', '/event-type/export/openapi', { token });
+    await harness.runTasks();
+    const task = await client.backgroundTask.get(started.body.id);
+    const there = await organisation();
+    await there.client.eventType.importOpenapi({ spec: (task.data as { spec: object }).spec });
+    expect((await there.client.eventType.get('a')).schemas).toMatchObject({
+      1: { definitions: { [`a.${name}`]: { type: 'string' } } },
+    });
   });
 });
 

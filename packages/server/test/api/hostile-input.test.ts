@@ -132,6 +132,9 @@ describe('refused', () => {
     ['a schedule that goes back', 422, endpoint({ retryPolicy: [-1] })],
     ['a schedule of centuries', 422, endpoint({ retryPolicy: [1e12] })],
     ['a schema of nothing', 422, type({ type: 'nothing' })],
+    ['a schema without an end', 422, type({ allOf: [{ $ref: '#' }] })],
+    ['a schema that refers to nothing', 422, type({ $ref: '#/definitions/%' })],
+    ['a schema with a pattern that is none', 422, type({ pattern: '(' })],
     [
       'a schema that is very deep',
       422,
@@ -224,14 +227,22 @@ describe('taken for what it is', () => {
   // Schemas are kept for people and never run: nothing is fetched, no pattern is tried.
   it.each<[string, unknown]>([
     ['elsewhere', { $ref: 'http://169.254.169.254/' }],
-    ['in a circle', { $ref: '#' }],
+    ['in a circle that goes deeper each time', { properties: { next: { $ref: '#' } } }],
     [
       'with a pattern that takes for ever',
       { type: 'string', pattern: '(a+)+$', examples: [`${'a'.repeat(40)}b`] },
     ],
     [
       'that doubles at every step',
-      { allOf: Array.from({ length: 500 }, () => ({ allOf: [{ $ref: '#' }] })) },
+      {
+        definitions: Object.fromEntries(
+          Array.from({ length: 64 }, (_, n) => {
+            const next = { $ref: `#/definitions/${n === 63 ? 0 : n + 1}` };
+            return [n, n === 63 ? {} : { allOf: [next, next] }];
+          }),
+        ),
+        $ref: '#/definitions/0',
+      },
     ],
   ])('a schema %s', async (what, schema) => {
     const sent = type(schema);
