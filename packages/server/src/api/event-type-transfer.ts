@@ -63,12 +63,21 @@ const merged = (from: DescribedEventType, present: EventTypeRecord | undefined):
   ...(from.featureFlags === null ? {} : { featureFlags: from.featureFlags }),
 });
 
-const readRaw = async (text: string): Promise<{ readonly document: unknown } | Refusal> => {
+const tooManyDocuments: Refusal = {
+  kind: 'refused',
+  status: 503,
+  code: 'overloaded',
+  detail: 'Too many YAML documents wait to be read. Send this one as JSON, or try again shortly.',
+  headers: { 'retry-after': '5' },
+};
+
+const readRaw = async (orgId: string, text: string): Promise<{ readonly document: unknown } | Refusal> => {
   const refuse = (why: string): Refusal =>
     invalid(['body', 'specRaw'], `The document cannot be read: ${why}.`);
   const yaml = text.trimStart().startsWith('{')
     ? ({ kind: 'json', json: text } as const)
-    : await readYaml(text);
+    : await readYaml(orgId, text);
+  if (yaml.kind === 'busy') return tooManyDocuments;
   if (yaml.kind === 'bad') return refuse(yaml.why);
   const reading = readJson(Buffer.from(yaml.json));
   return reading.kind === 'value' ? { document: reading.value } : refuse(reading.why);
@@ -97,7 +106,7 @@ export const eventTypeTransferRoutes = (deps: ApiDeps): OpenAPIHono => {
       if ((spec ?? null) === null ? (specRaw ?? null) === null : (specRaw ?? null) !== null) {
         return badRequest('Send the document as `spec` (JSON) or as `specRaw` (text), and not as both.');
       }
-      const read = typeof specRaw === 'string' ? await readRaw(specRaw) : { document: spec };
+      const read = typeof specRaw === 'string' ? await readRaw(principal.orgId, specRaw) : { document: spec };
       if ('kind' in read) return read;
       const webhooks = readWebhooks(read.document, typeof specRaw === 'string' ? 'specRaw' : 'spec');
       if (webhooks.kind === 'invalid') return webhooks;

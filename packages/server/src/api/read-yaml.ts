@@ -1,13 +1,17 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { createFairTurns } from './fair-turns.ts';
 
 /** A document as JSON text, or why it is none (completes "The document cannot be read: …"). */
 export type YamlReading =
   | { readonly kind: 'json'; readonly json: string }
-  | { readonly kind: 'bad'; readonly why: string };
+  | { readonly kind: 'bad'; readonly why: string }
+  /** Too many documents wait to be read. */
+  | { readonly kind: 'busy' };
 
 const DEADLINE_MS = 20_000;
 const MEMORY_MB = 256;
+const WAITING = { ofOne: 2, inAll: 20 };
 
 type Reply = { readonly json: string } | { readonly why: string };
 
@@ -34,14 +38,11 @@ const readNow = (text: string): Promise<YamlReading> =>
     worker.once('error', () => end(bad('it takes too much memory; send it as JSON')));
   });
 
-let last: Promise<unknown> = Promise.resolve();
+const turns = createFairTurns(WAITING);
 
 /**
  * Reads YAML in a thread of its own, one document at a time: a large one takes seconds, in which nothing
- * else would be answered. Bounded in time and memory; never rejects.
+ * else would be answered. Organisations take turns. Bounded in time, memory and what waits; never rejects.
  */
-export const readYaml = (text: string): Promise<YamlReading> => {
-  const reading = last.then(() => readNow(text));
-  last = reading;
-  return reading;
-};
+export const readYaml = (orgId: string, text: string): Promise<YamlReading> =>
+  turns.take(orgId, () => readNow(text)) ?? Promise.resolve({ kind: 'busy' });

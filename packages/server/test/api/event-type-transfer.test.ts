@@ -136,11 +136,38 @@ describe('importing event types', () => {
       const reply = await call('POST', '/event-type/import/openapi', { token, body });
       expect([reply.status, reply.body.detail[0].loc]).toEqual([422, loc]);
     }
+    const wrong = await call('POST', '/event-type/import/openapi', {
+      token,
+      body: { specRaw: 'openapi: 3.1.0\nwebhooks:\n\ta: 1' },
+    });
+    expect(wrong.body.detail[0].msg).toBe('The document cannot be read: line 3: a tab indents; use spaces.');
     expect(await list()).toEqual([]);
     const app = await addApplication(harness);
     const stranger = await harness.appToken(app);
     const refused = await call('POST', '/event-type/import/openapi', { token: stranger, body: { spec } });
     expect(refused.status).toBe(403);
+  });
+});
+
+describe('YAML documents', () => {
+  it('of one organisation do not keep those of another waiting, and are refused when too many wait', async () => {
+    const [greedy, modest] = [await organisation(), await organisation()];
+    const specRaw = stringify(documentOf({ a: webhook('A') }));
+    const ended: string[] = [];
+    const read = async ({ token }: { token: string }, who: string): Promise<number> => {
+      const { status, body } = await call('POST', '/event-type/import/openapi', { token, body: { specRaw } });
+      if (status === 200) ended.push(who);
+      else expect([status, body['code']]).toEqual([503, 'overloaded']);
+      return status;
+    };
+    const statuses = await Promise.all([
+      ...Array.from({ length: 6 }, () => read(greedy, 'greedy')),
+      read(modest, 'modest'),
+    ]);
+    // One is read, two wait, three are too many.
+    expect(statuses.filter((status) => status === 503).length).toBe(3);
+    expect(statuses.at(-1)).toBe(200);
+    expect(ended.indexOf('modest')).toBeLessThan(3);
   });
 });
 
