@@ -2,8 +2,13 @@ import { invalid, payloadTooLarge } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { readJson } from './strict-json.ts';
 
-/** Bodies of the API are at most 2 MiB, as in the reference. */
-export const MAX_BODY_BYTES = 2 * 1024 * 1024;
+/** How large a body may be and how deep its JSON. */
+export type BodyLimits = { readonly bytes: number; readonly depth: number };
+
+/** As in the reference; deeper than anything the API takes. */
+export const ordinaryBody: BodyLimits = { bytes: 2 * 1024 * 1024, depth: 64 };
+/** For documents of everything that an organisation has: larger and deeper than any export. */
+export const largeBody: BodyLimits = { bytes: 16 * 1024 * 1024, depth: 96 };
 
 export type BodyReading =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -29,16 +34,16 @@ const discard = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   }
 };
 
-/** Reads a request's body, never more than {@link MAX_BODY_BYTES}. */
-export const readBody = async (request: Request): Promise<BodyReading> => {
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) return tooLarge;
+/** Reads a request's body, never more than `most` bytes. */
+export const readBody = async (request: Request, most: number): Promise<BodyReading> => {
+  if (Number(request.headers.get('content-length') ?? 0) > most) return tooLarge;
   if (request.body === null) return { kind: 'bytes', bytes: new Uint8Array() };
   const chunks: Uint8Array[] = [];
   let total = 0;
   const reader = request.body.getReader();
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     total += read.value.length;
-    if (total > MAX_BODY_BYTES) {
+    if (total > most) {
       void discard(reader);
       return tooLarge;
     }
@@ -52,8 +57,8 @@ export type JsonBody =
   | { readonly kind: 'refusal'; readonly refusal: Refusal };
 
 /** The JSON of a body; what cannot be read is a 422 as in the reference. */
-export const jsonBody = (bytes: Uint8Array): JsonBody => {
-  const reading = readJson(bytes);
+export const jsonBody = (bytes: Uint8Array, depth: number): JsonBody => {
+  const reading = readJson(bytes, depth);
   if (reading.kind === 'value') return reading;
   const loc = ['body', ...reading.path];
   return { kind: 'refusal', refusal: invalid(loc, reading.why, 'value_error.jsondecode') };

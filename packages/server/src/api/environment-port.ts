@@ -1,4 +1,5 @@
-import type { EventTypeFields, EventTypeRecord } from './records.ts';
+import type { EventTypeWrite, TooMuch } from './event-type-port.ts';
+import type { EventTypeRecord } from './records.ts';
 
 export type EnvironmentStore = {
   /** Every event type of an organisation by name, archived ones too, and its settings as they were imported. */
@@ -12,8 +13,8 @@ export type EnvironmentStore = {
    */
   readonly write: (
     orgId: string,
-    eventTypes: readonly { readonly name: string; readonly fields: EventTypeFields }[],
+    eventTypes: readonly EventTypeWrite[],
     settings: object | null,
     nowMs: number,
-  ) => Promise<void>;
+  ) => Promise<{ readonly kind: 'written' } | TooMuch>;
 };

@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { eventTypeLimits } from '../domain/event-types.ts';
 import { invalid, json, noContent } from './answers.ts';
 import { formatDate } from './dates.ts';
 import {
@@ -7,6 +8,7 @@ import {
   eventTypeIn,
   eventTypeOut,
   showEventType,
+  tooManyEventTypes,
 } from './event-type-shapes.ts';
 import { operate } from './operation.ts';
 import type { ApiDeps } from './port.ts';
@@ -81,7 +83,10 @@ const eventTypeExample = {
 
 const environmentIn = z
   .object({
-    eventTypes: z.array(eventTypeIn).nullish(),
+    eventTypes: z
+      .array(eventTypeIn)
+      .max(eventTypeLimits.count, `At most ${eventTypeLimits.count} event types`)
+      .nullish(),
     settings: settings.nullish(),
     connectors: z
       .array(z.unknown())
@@ -162,6 +167,7 @@ export const environmentRoutes = (deps: ApiDeps): OpenAPIHono => {
       who: 'org',
       body: environmentIn,
       answers: { 204: null },
+      large: true,
     },
     async ({ principal: { orgId }, body }) => {
       const names = new Set<string>();
@@ -178,7 +184,9 @@ export const environmentRoutes = (deps: ApiDeps): OpenAPIHono => {
         }
         eventTypes.push({ name, fields: completeEventType(checked.value) });
       }
-      await environments.write(orgId, eventTypes, body.settings ?? null, deps.clock.nowMs());
+      const { settings: given = null } = body;
+      const written = await environments.write(orgId, eventTypes, given, deps.clock.nowMs());
+      if (written.kind === 'too_much') return tooManyEventTypes;
       // Retry policies by event type may concern every application.
       await deps.onConfigChange({ orgId, applicationId: null, endpointIds: [] });
       return noContent;

@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { invalid, json, notFound } from './answers.ts';
+import { tooManyEventTypes } from './event-type-shapes.ts';
 import { operate } from './operation.ts';
 import type { ApiDeps } from './port.ts';
 
@@ -80,10 +81,11 @@ export const eventTypeRetryRoutes = (deps: ApiDeps): OpenAPIHono => {
       const { orgId } = principal;
       const name = params['event_type_name'] ?? '';
       const changes = { retryPolicy: parsed === null ? null : parsed.policy };
-      const row = await eventTypes.update(orgId, name, changes, deps.clock.nowMs());
-      if (row === null) return notFound();
+      const written = await eventTypes.update(orgId, name, changes, deps.clock.nowMs());
+      if (written.kind === 'missing') return notFound();
+      if (written.kind === 'too_much') return tooManyEventTypes;
       await deps.onConfigChange({ orgId, applicationId: null, endpointIds: [] });
-      return json(200, show(row.retryPolicy));
+      return json(200, show(written.row.retryPolicy));
     },
   );
 

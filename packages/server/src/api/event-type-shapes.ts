@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { RetryPolicy } from '../domain/policy.ts';
-import { invalid } from './answers.ts';
+import { eventTypeLimits } from '../domain/event-types.ts';
+import { badRequest, invalid } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { formatDate } from './dates.ts';
 import { eventTypeName, nameSet, plainText } from './fields.ts';
@@ -10,6 +11,12 @@ import type { EventTypeFields, EventTypeRecord } from './records.ts';
 import { sample } from './sample.ts';
 
 const MAX_FLAGS = 25;
+
+/** The 400 for more event types than an organisation may have. */
+export const tooManyEventTypes: Refusal = badRequest(
+  `An organisation has at most ${eventTypeLimits.count} event types, archived ones too, and ${eventTypeLimits.bytes} bytes of them as they are exported (JSON). Nothing was written. Delete some for good (DELETE …?expunge=true), or make their schemas smaller.`,
+  'limit_reached',
+);
 
 const schemas = z.record(z.string(), z.unknown()).nullish();
 const featureFlags = nameSet(

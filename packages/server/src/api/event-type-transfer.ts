@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { badRequest, invalid, json } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import { completeEventType } from './event-type-shapes.ts';
+import { completeEventType, tooManyEventTypes } from './event-type-shapes.ts';
 import { operate } from './operation.ts';
 import { readWebhooks } from './openapi-webhooks.ts';
 import type { DescribedEventType } from './openapi-webhooks.ts';
@@ -10,6 +10,7 @@ import { readYaml } from './read-yaml.ts';
 import type { EventTypeFields, EventTypeRecord } from './records.ts';
 import { sample } from './sample.ts';
 import { readJson } from './strict-json.ts';
+import { largeBody } from './body.ts';
 import { showTaskStarted, taskStarted } from './task-out.ts';
 
 const TAG = 'Event Type';
@@ -71,15 +72,18 @@ const tooManyDocuments: Refusal = {
   headers: { 'retry-after': '5' },
 };
 
+/** Beyond this, YAML takes longer to read than a request may. */
+const MAX_YAML = 2 * 1024 * 1024;
+
 const readRaw = async (orgId: string, text: string): Promise<{ readonly document: unknown } | Refusal> => {
   const refuse = (why: string): Refusal =>
     invalid(['body', 'specRaw'], `The document cannot be read: ${why}.`);
-  const yaml = text.trimStart().startsWith('{')
-    ? ({ kind: 'json', json: text } as const)
-    : await readYaml(orgId, text);
+  const isJson = text.trimStart().startsWith('{');
+  if (!isJson && text.length > MAX_YAML) return refuse('it is too large for YAML; send it as JSON');
+  const yaml = isJson ? ({ kind: 'json', json: text } as const) : await readYaml(orgId, text);
   if (yaml.kind === 'busy') return tooManyDocuments;
   if (yaml.kind === 'bad') return refuse(yaml.why);
-  const reading = readJson(Buffer.from(yaml.json));
+  const reading = readJson(Buffer.from(yaml.json), largeBody.depth);
   return reading.kind === 'value' ? { document: reading.value } : refuse(reading.why);
 };
 
@@ -100,6 +104,7 @@ export const eventTypeTransferRoutes = (deps: ApiDeps): OpenAPIHono => {
       who: 'org',
       body: importIn,
       answers: { 200: importOut },
+      large: true,
     },
     async ({ principal, body }) => {
       const { spec, specRaw } = body;
@@ -135,7 +140,8 @@ export const eventTypeTransferRoutes = (deps: ApiDeps): OpenAPIHono => {
         return json(200, { data: { modified: [], to_modify: toModify } });
       }
       const archived = toArchive.map(({ name }) => name);
-      await eventTypes.writeMany(orgId, wanted, archived, deps.clock.nowMs());
+      const written = await eventTypes.writeMany(orgId, wanted, archived, deps.clock.nowMs());
+      if (written.kind === 'too_much') return tooManyEventTypes;
       await deps.onConfigChange({ orgId, applicationId: null, endpointIds: [] });
       return json(200, { data: { modified: [...named, ...archived], to_modify: null } });
     },

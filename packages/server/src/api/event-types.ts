@@ -8,6 +8,7 @@ import {
   eventTypePatch,
   eventTypeUpsertIn,
   showEventType,
+  tooManyEventTypes,
 } from './event-type-shapes.ts';
 import { flag, listQuery, order } from './fields.ts';
 import { listOf, pageAnswer, pageOf } from './list-out.ts';
@@ -85,7 +86,8 @@ export const eventTypeRoutes = (deps: ApiDeps): OpenAPIHono => {
       const fields = completeEventType(checked.value);
       const { orgId } = principal;
       const written = await eventTypes.create(orgId, body.name, fields, deps.clock.nowMs());
-      if (written.kind !== 'written') {
+      if (written.kind === 'too_much') return tooManyEventTypes;
+      if (written.kind === 'conflict') {
         return conflict('An event_type with this name already exists', 'event_type_exists');
       }
       await changed(orgId);
@@ -130,9 +132,10 @@ export const eventTypeRoutes = (deps: ApiDeps): OpenAPIHono => {
       const name = params['event_type_name'] ?? '';
       const fields = completeEventType(checked.value);
       const { orgId } = principal;
-      const { created, row } = await eventTypes.upsert(orgId, name, fields, deps.clock.nowMs());
+      const written = await eventTypes.upsert(orgId, name, fields, deps.clock.nowMs());
+      if (written.kind === 'too_much') return tooManyEventTypes;
       await changed(orgId);
-      return json(created ? 201 : 200, showEventType(row));
+      return json(written.created ? 201 : 200, showEventType(written.row));
     },
   );
 
@@ -154,10 +157,11 @@ export const eventTypeRoutes = (deps: ApiDeps): OpenAPIHono => {
       if ('kind' in checked) return checked;
       const name = params['event_type_name'] ?? '';
       const { orgId } = principal;
-      const row = await eventTypes.update(orgId, name, checked.value, deps.clock.nowMs());
-      if (row === null) return notFound();
+      const written = await eventTypes.update(orgId, name, checked.value, deps.clock.nowMs());
+      if (written.kind === 'missing') return notFound();
+      if (written.kind === 'too_much') return tooManyEventTypes;
       await changed(orgId);
-      return json(200, showEventType(row));
+      return json(200, showEventType(written.row));
     },
   );
 

@@ -1,3 +1,4 @@
+import { eventTypeLimits } from '../domain/event-types.ts';
 import type { Invalidity } from './answers.ts';
 import { eventTypeName, isIdOrUid, plainText } from './fields.ts';
 import { schemaProblem } from './json-schema.ts';
@@ -21,9 +22,6 @@ export type WebhooksReading =
   | { readonly kind: 'read'; readonly eventTypes: readonly DescribedEventType[] }
   | { readonly kind: 'invalid'; readonly items: readonly Invalidity[] };
 
-const MAX_WEBHOOKS = 1000;
-/** Of all schemas together: each carries what it refers to. */
-const MAX_CHARACTERS = 4 * 1024 * 1024;
 const METHODS = ['post', 'put', 'patch', 'get', 'delete'];
 const SCHEMA_VERSION = '1';
 const text = plainText();
@@ -117,7 +115,7 @@ export const readWebhooks = (document: unknown, where: string): WebhooksReading 
   const entries = sections.flatMap((section) =>
     Object.entries(document[section] as Json).map(([key, item]) => ({ section, key, item })),
   );
-  if (entries.length > MAX_WEBHOOKS) return refuse(`At most ${MAX_WEBHOOKS} webhooks at a time.`);
+  if (entries.length > eventTypeLimits.count) return refuse(`At most ${eventTypeLimits.count} webhooks.`);
   const found = new Map<string, DescribedEventType>();
   const items: Invalidity[] = [];
   let characters = 0;
@@ -127,7 +125,9 @@ export const readWebhooks = (document: unknown, where: string): WebhooksReading 
     else if (found.has(described.name)) items.push(invalid('is described twice', section, key));
     else found.set(described.name, described);
     if (typeof described !== 'string') characters += JSON.stringify(described.schemas).length;
-    if (characters > MAX_CHARACTERS) return refuse('The schemas are too large, each with what it refers to.');
+    // Each carries what it refers to.
+    if (characters > eventTypeLimits.bytes)
+      return refuse('The schemas are too large, each with what it refers to.');
   }
   return items.length > 0 ? { kind: 'invalid', items } : { kind: 'read', eventTypes: [...found.values()] };
 };

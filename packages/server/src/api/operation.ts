@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { operationalOrgId } from '../domain/operational.ts';
 import { forbidden, notFound, toResponse } from './answers.ts';
 import type { Answer, Refusal } from './answers.ts';
-import { jsonBody, readBody } from './body.ts';
+import { jsonBody, largeBody, ordinaryBody, readBody } from './body.ts';
 import { allows, needsOf } from './capabilities.ts';
 import type { Capability } from './capabilities.ts';
 import { isIdOrUid } from './fields.ts';
@@ -35,6 +35,8 @@ export type Operation<Query, Body> = {
   readonly body?: z.ZodType<Body>;
   /** The body may be left out altogether. */
   readonly bodyOptional?: boolean;
+  /** The body may be a whole document. */
+  readonly large?: boolean;
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
   /** Bodies for the documentation, where the schemas' own examples do not tell enough. */
   readonly example?: { readonly request?: unknown; readonly answer?: unknown };
@@ -92,6 +94,8 @@ const parseQuery = <Query>(
   return parsed.success ? { value: parsed.data } : queryRefusal(parsed.error.issues);
 };
 
+const limitsOf = ({ large }: { readonly large?: boolean }) => (large === true ? largeBody : ordinaryBody);
+
 const parseBody = <Body>(
   operation: Operation<unknown, Body>,
   bytes: Uint8Array,
@@ -99,7 +103,9 @@ const parseBody = <Body>(
   const schema = operation.body;
   if (schema === undefined) return { value: undefined as Body };
   const read: ReturnType<typeof jsonBody> =
-    bytes.length === 0 && operation.bodyOptional === true ? { kind: 'value', value: {} } : jsonBody(bytes);
+    bytes.length === 0 && operation.bodyOptional === true
+      ? { kind: 'value', value: {} }
+      : jsonBody(bytes, limitsOf(operation).depth);
   if (read.kind === 'refusal') return read.refusal;
   const parsed = schema.safeParse(read.value, { reportInput: true });
   return parsed.success ? { value: parsed.data } : bodyRefusal(parsed.error.issues);
@@ -134,7 +140,7 @@ const register = <Query, Body, Extra extends object>(
     const url = new URL(context.req.url);
     const query = parseQuery(operation.query, url.search);
     if ('kind' in query) return query;
-    const read = await readBody(context.req.raw);
+    const read = await readBody(context.req.raw, limitsOf(operation).bytes);
     if (read.kind === 'refusal') return read.refusal;
     const body = parseBody(operation as Operation<unknown, Body>, read.bytes);
     if ('kind' in body) return body;

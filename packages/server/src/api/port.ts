@@ -3,6 +3,7 @@ import type { IdSource } from '../domain/ids.ts';
 import type { IdempotencyKey } from '../domain/message.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import type { Clock, Random } from '../clock.ts';
+import type { EventTypeStore } from './event-type-port.ts';
 import type { DeadLetterStore, LetterPath } from './letter-port.ts';
 import type { Walk } from './paging.ts';
 import type {
@@ -14,8 +15,6 @@ import type {
   DeliveryStatus,
   EndpointFields,
   EndpointRecord,
-  EventTypeFields,
-  EventTypeRecord,
   HeaderMap,
   MessageRecord,
   PauseRecord,
@@ -116,52 +115,6 @@ export type EndpointStore = {
     change: (headers: HeaderMap) => HeaderMap,
     nowMs: number,
   ) => Promise<boolean>;
-};
-
-export type EventTypeStore = {
-  readonly find: (orgId: string, name: string) => Promise<EventTypeRecord | null>;
-  readonly list: (
-    orgId: string,
-    walk: Walk,
-    filter: {
-      readonly archived: boolean;
-      readonly withSchemas: boolean;
-      /** null: all; else those without flags or with one of these. */
-      readonly featureFlags: readonly string[] | null;
-    },
-  ) => Promise<Walked<EventTypeRecord>>;
-  /** Creates it, or takes an archived one back; `conflict` if it is there. */
-  readonly create: (
-    orgId: string,
-    name: string,
-    fields: EventTypeFields,
-    nowMs: number,
-  ) => Promise<Written<EventTypeRecord>>;
-  readonly upsert: (
-    orgId: string,
-    name: string,
-    fields: EventTypeFields,
-    nowMs: number,
-  ) => Promise<{ readonly created: boolean; readonly row: EventTypeRecord }>;
-  readonly update: (
-    orgId: string,
-    name: string,
-    changes: Partial<EventTypeFields>,
-    nowMs: number,
-  ) => Promise<EventTypeRecord | null>;
-  /** Archives it, or deletes it for good. */
-  readonly remove: (orgId: string, name: string, expunge: boolean, nowMs: number) => Promise<boolean>;
-  /** All of an organisation by name, archived ones too. */
-  readonly all: (orgId: string) => Promise<readonly EventTypeRecord[]>;
-  /** Writes some and archives others, in one transaction. */
-  readonly writeMany: (
-    orgId: string,
-    writes: readonly { readonly name: string; readonly fields: EventTypeFields }[],
-    archive: readonly string[],
-    nowMs: number,
-  ) => Promise<void>;
-  /** Those of `names` that do not exist (archived ones do). */
-  readonly missing: (orgId: string, names: readonly string[]) => Promise<readonly string[]>;
 };
 
 /** Filters of the lists of messages and attempts. */

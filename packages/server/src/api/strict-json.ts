@@ -3,9 +3,6 @@ export type JsonReading =
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'malformed'; readonly why: string; readonly path: readonly string[] };
 
-/** Deeper than anything the API takes; parsers and databases break on far less than they accept. */
-export const MAX_DEPTH = 64;
-
 const malformed = (why: string, path: readonly string[] = []): JsonReading => ({
   kind: 'malformed',
   why,
@@ -15,7 +12,7 @@ const malformed = (why: string, path: readonly string[] = []): JsonReading => ({
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-const isTooDeep = (bytes: Uint8Array): boolean => {
+const isTooDeep = (bytes: Uint8Array, most: number): boolean => {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < bytes.length; i++) {
@@ -25,7 +22,7 @@ const isTooDeep = (bytes: Uint8Array): boolean => {
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
     else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > MAX_DEPTH) return true;
+      if (++depth > most) return true;
     } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
   return false;
@@ -63,11 +60,12 @@ const findProblem = (value: unknown, path: readonly string[]): JsonReading | nul
 };
 
 /**
- * Reads a JSON body of the control API: valid UTF-8, at most {@link MAX_DEPTH} levels, no NUL, no
- * lone surrogates, no `__proto__`. Message payloads do not come this way; they are bytes.
+ * Reads a JSON body of the control API: valid UTF-8, at most `depth` levels (parsers and databases break on far
+ * less than they accept), no NUL, no lone surrogates, no `__proto__`. Message payloads do not come this way; they
+ * are bytes.
  */
-export const readJson = (bytes: Uint8Array): JsonReading => {
-  if (isTooDeep(bytes)) return malformed(`recursion limit of ${MAX_DEPTH} levels exceeded`);
+export const readJson = (bytes: Uint8Array, depth: number): JsonReading => {
+  if (isTooDeep(bytes, depth)) return malformed(`recursion limit of ${depth} levels exceeded`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

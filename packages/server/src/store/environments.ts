@@ -1,8 +1,8 @@
 import type { EnvironmentStore } from '../api/environment-port.ts';
-import { eventTypeOf, eventTypeParams, eventTypeStatements } from './event-types.ts';
-import type { EventTypeRow } from './event-types.ts';
+import { withinLimits } from './event-type-limits.ts';
+import { readAllEventTypes, writeEventTypes } from './event-types.ts';
 import type { Database, Statement } from './postgres.ts';
-import { committed, timeParam } from './written.ts';
+import { timeParam } from './written.ts';
 
 const readSettings: Statement = {
   name: 'environment_settings',
@@ -23,18 +23,17 @@ export const createEnvironmentStore = (database: Database): EnvironmentStore => 
   return {
     settings,
 
-    read: async (orgId) => {
-      const rows = await database.rows<EventTypeRow>(eventTypeStatements.all, [orgId]);
-      return { eventTypes: rows.map(eventTypeOf), settings: await settings(orgId) };
-    },
+    read: async (orgId) => ({
+      eventTypes: await readAllEventTypes(database, orgId),
+      settings: await settings(orgId),
+    }),
 
-    write: async (orgId, eventTypes, given, nowMs) =>
-      committed(database, async ({ run }) => {
-        // In one order, so that two imports do not wait for each other in a ring.
-        for (const { name, fields } of eventTypes.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-          await run(eventTypeStatements.upsert, [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)]);
-        }
-        if (given !== null) await run(writeSettings, [orgId, JSON.stringify(given), timeParam(nowMs)]);
+    write: (orgId, eventTypes, given, nowMs) =>
+      withinLimits(database, orgId, async (transaction) => {
+        await writeEventTypes(transaction, orgId, eventTypes, nowMs);
+        if (given !== null)
+          await transaction.run(writeSettings, [orgId, JSON.stringify(given), timeParam(nowMs)]);
+        return { kind: 'written' as const };
       }),
   };
 };

@@ -1,12 +1,13 @@
-import type { EventTypeStore } from '../api/port.ts';
+import type { EventTypeStore, EventTypeWrite } from '../api/event-type-port.ts';
 import type { EventTypeFields, EventTypeRecord } from '../api/records.ts';
 import { arrayLiteral, textArray } from './binary-array.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
+import { withinLimits } from './event-type-limits.ts';
+import type { Database, SqlParam, Statement, Transaction } from './postgres.ts';
 import { retryPolicyOf, storedRetryPolicy } from './retry-policy.ts';
 import { onlyOne, walkBounded, windowOf } from './walk-bounded.ts';
-import { committed, timeParam } from './written.ts';
+import { timeParam } from './written.ts';
 
-export type EventTypeRow = {
+type EventTypeRow = {
   name: string;
   description: string;
   archived: boolean;
@@ -25,7 +26,7 @@ const columnsBut = (schemas: string): string => `t.name, t.description, t.archiv
   ${schemas} as schemas, t.feature_flags, t.group_name, t.retry_policy, t.created_at, t.updated_at`;
 const columns = columnsBut('t.schemas');
 
-export const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
+const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
   name: row.name,
   description: row.description,
   archived: row.archived,
@@ -38,7 +39,7 @@ export const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
   updatedAtMs: row.updated_at,
 });
 
-export const eventTypeParams = (fields: EventTypeFields): SqlParam[] => [
+const eventTypeParams = (fields: EventTypeFields): SqlParam[] => [
   fields.description,
   fields.archived,
   fields.deprecated,
@@ -59,7 +60,6 @@ export const eventTypeWalk = {
   from: 'event_type t',
   where: `t.org_id = $1 and ${onlyOne}`,
   key: 't.name',
-  size: 'octet_length(t.description) + case when $6::boolean then coalesce(octet_length(t.schemas::text), 0) else 0 end',
   filter: `($7::boolean is null or not t.archived)
     and ($8::text[] is null or t.feature_flags is null or t.feature_flags && $8::text[])`,
 } as const;
@@ -87,6 +87,21 @@ const archive: Statement = {
   name: 'event_type_archive',
   text: `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = $2 returning t.name`,
 };
+const archiveAll: Statement = {
+  name: 'event_types_archive',
+  text: `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = any ($2::text[])`,
+};
+const upsertAll: Statement = {
+  name: 'event_types_upsert',
+  text: `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
+    select $1, u.name, u.description, u.archived::boolean, u.deprecated::boolean, u.schemas::json, u.flags::text[],
+      u.group_name, u.policy::jsonb, $10, $10
+    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+      as u (name, description, archived, deprecated, schemas, flags, group_name, policy)
+    on conflict (org_id, name) do update set
+    (${fieldColumns}, updated_at) = (excluded.description, excluded.archived, excluded.deprecated, excluded.schemas,
+      excluded.feature_flags, excluded.group_name, excluded.retry_policy, excluded.updated_at)`,
+};
 const expunge: Statement = {
   name: 'event_type_expunge',
   text: 'delete from event_type t where t.org_id = $1 and t.name = $2 returning t.name',
@@ -97,11 +112,33 @@ const missing: Statement = {
     where not exists (select from event_type t where t.org_id = $1 and t.name = wanted.name)`,
 };
 
-/** What imports and exports of whole environments use of these. */
-export const eventTypeStatements = {
-  all,
-  upsert,
-} as const satisfies Record<string, Statement>;
+/** By name, archived ones too. */
+export const readAllEventTypes = async (database: Database, orgId: string): Promise<EventTypeRecord[]> =>
+  (await database.rows<EventTypeRow>(all, [orgId])).map(eventTypeOf);
+
+const AT_ONCE = 500;
+
+/** Writes many, in one order, so that two imports cannot wait for each other. */
+export const writeEventTypes = async (
+  { run }: Transaction,
+  orgId: string,
+  writes: readonly EventTypeWrite[],
+  nowMs: number,
+): Promise<void> => {
+  const sorted = writes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  for (let from = 0; from < sorted.length; from += AT_ONCE) {
+    const chunk = sorted.slice(from, from + AT_ONCE);
+    const fields = chunk.map((write) => eventTypeParams(write.fields));
+    const columnOf = (index: number) =>
+      textArray(fields.map((params) => (params[index] === null ? null : String(params[index]))));
+    await run(upsertAll, [
+      orgId,
+      textArray(chunk.map(({ name }) => name)),
+      ...[0, 1, 2, 3, 4, 5, 6].map(columnOf),
+      timeParam(nowMs),
+    ]);
+  }
+};
 
 /** Event types of an organisation. */
 export const createEventTypeStore = (database: Database): EventTypeStore => ({
@@ -121,22 +158,34 @@ export const createEventTypeStore = (database: Database): EventTypeStore => ({
     return { ...walked, rows: walked.rows.map(eventTypeOf) };
   },
 
-  create: async (orgId, name, fields, nowMs) => {
-    const params = [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)];
-    const [row] = await database.rows<EventTypeRow>(create, params);
-    return row === undefined ? { kind: 'conflict' } : { kind: 'written', row: eventTypeOf(row) };
-  },
+  create: (orgId, name, fields, nowMs) =>
+    withinLimits(database, orgId, async ({ run }) => {
+      const [row] = await run<EventTypeRow>(create, [
+        orgId,
+        name,
+        ...eventTypeParams(fields),
+        timeParam(nowMs),
+      ]);
+      return row === undefined
+        ? { kind: 'conflict' as const }
+        : { kind: 'written' as const, row: eventTypeOf(row), created: true };
+    }),
 
-  upsert: async (orgId, name, fields, nowMs) => {
-    const params = [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)];
-    const [row] = await database.rows<EventTypeRow>(upsert, params);
-    return { created: row!.created === true, row: eventTypeOf(row!) };
-  },
+  upsert: (orgId, name, fields, nowMs) =>
+    withinLimits(database, orgId, async ({ run }) => {
+      const [row] = await run<EventTypeRow>(upsert, [
+        orgId,
+        name,
+        ...eventTypeParams(fields),
+        timeParam(nowMs),
+      ]);
+      return { kind: 'written' as const, row: eventTypeOf(row!), created: row!.created === true };
+    }),
 
-  update: async (orgId, name, changes, nowMs) =>
-    committed(database, async ({ run }) => {
+  update: (orgId, name, changes, nowMs) =>
+    withinLimits(database, orgId, async ({ run }) => {
       const [present] = await run<EventTypeRow>(lock, [orgId, name]);
-      if (present === undefined) return null;
+      if (present === undefined) return { kind: 'missing' as const };
       const next = { ...eventTypeOf(present), ...changes };
       const [row] = await run<EventTypeRow>(upsert, [
         orgId,
@@ -144,7 +193,7 @@ export const createEventTypeStore = (database: Database): EventTypeStore => ({
         ...eventTypeParams(next),
         timeParam(nowMs),
       ]);
-      return eventTypeOf(row!);
+      return { kind: 'written' as const, row: eventTypeOf(row!), created: false };
     }),
 
   remove: async (orgId, name, forGood, nowMs) => {
@@ -154,18 +203,13 @@ export const createEventTypeStore = (database: Database): EventTypeStore => ({
     return rows.length > 0;
   },
 
-  all: async (orgId) => (await database.rows<EventTypeRow>(all, [orgId])).map(eventTypeOf),
+  all: (orgId) => readAllEventTypes(database, orgId),
 
-  writeMany: async (orgId, writes, archived, nowMs) =>
-    committed(database, async ({ run }) => {
-      // In one order, so that two imports cannot wait for each other.
-      const names = [...writes.map(({ name }) => name), ...archived].toSorted();
-      const fieldsOf = new Map(writes.map(({ name, fields }) => [name, fields]));
-      for (const name of names) {
-        const fields = fieldsOf.get(name);
-        if (fields === undefined) await run(archive, [orgId, name, timeParam(nowMs)]);
-        else await run(upsert, [orgId, name, ...eventTypeParams(fields), timeParam(nowMs)]);
-      }
+  writeMany: (orgId, writes, archived, nowMs) =>
+    withinLimits(database, orgId, async (transaction) => {
+      await writeEventTypes(transaction, orgId, writes, nowMs);
+      await transaction.run(archiveAll, [orgId, textArray(archived), timeParam(nowMs)]);
+      return { kind: 'written' as const };
     }),
 
   missing: async (orgId, names) => {

@@ -111,23 +111,6 @@ describe('a page of what is large', () => {
     expect(seen).toEqual(messages);
   });
 
-  it('of event types is short', async () => {
-    const { token } = await harness.newOrg();
-    const names = Array.from({ length: COUNT }, (_, n) => `large.${n}`);
-    for (const name of names) {
-      const body = { name, description: 'x', schemas: { 1: { description: 'x'.repeat(LARGE) } } };
-      expect((await call('POST', '/event-type', { body, token })).status).toBe(201);
-    }
-    const first = await call('GET', '/event-type?with_content=true', { token });
-    expect([first.body.data.length, first.body['done']]).toEqual([2, false]);
-    const rest = await call('GET', `/event-type?with_content=true&iterator=${first.body.iterator}`, {
-      token,
-    });
-    expect(rest.body.data.map(({ name }: Body) => name as string)).toEqual(names.slice(2, 4));
-    const bare = await call('GET', '/event-type?', { token });
-    expect([bare.body.data.length, bare.body['done']]).toEqual([COUNT, true]);
-  });
-
   it('of endpoints is short', async () => {
     const of = await addApplication(harness);
     const ids: string[] = [];
