@@ -193,7 +193,27 @@ describe('parseBatch', () => {
     }
   });
 
+  it('judges each message by its own depth', () => {
+    const deep = (levels: number): string =>
+      `{"eventType":"a","payload":{"a":${'['.repeat(levels)}"[}]"${']'.repeat(levels)}}}`;
+    for (const levels of [[0, 120], [124, 1], [125, 0], [126, 126], [127], [200, 7, 126], [50_000, 3]]) {
+      const texts = levels.map(deep);
+      const alone = texts.map((text) => parse(text).kind);
+      for (const text of [`{"messages":[${texts.join(',')}],"x":1}`, `[${texts.join(' , ')}]`]) {
+        const result = parseBatch(Buffer.from(text), NOW_MS);
+        if (result.kind !== 'ok') throw new Error(JSON.stringify(result.issues));
+        expect(result.value.map(({ message: { kind } }) => kind)).toEqual(alone);
+        expect(result.value.map(({ bytes }) => bytes.toString())).toEqual(texts);
+      }
+    }
+    const [kind] = [126, 200].map((levels) => parse(deep(levels)).kind);
+    expect(kind).toBe('ok');
+  });
+
   it.each([
+    [`[${'['.repeat(200)}`, ['body']],
+    [`[{"payload":${'['.repeat(200)}"`, ['body']],
+    [`[{"payload":${'['.repeat(200)}${']'.repeat(200)}},]`, ['body']],
     ['{}', ['body']],
     ['{"messages":{}}', ['body', 'messages']],
     ['[]', ['body', 'messages']],

@@ -11,7 +11,7 @@ import {
   type Check,
   type Issue,
 } from './fields.ts';
-import { scanArray, scanObject, type Member } from './scan.ts';
+import { scanArray, scanObject, withoutDepths, type Member } from './scan.ts';
 import { readSchedule } from './schedule.ts';
 
 /** A message as asked for, before it has an id. The payload is the bytes to sign and send. */
@@ -234,7 +234,10 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
   // A bare list is scanned as the one member of an object, which checks its whole grammar.
   const bare = firstByte(body) === 0x5b;
   const text = bare ? Buffer.concat([Buffer.from('{"messages":'), body, Buffer.from('}')]) : body;
-  const scanned = scanObject(text);
+  // A message that is too deep by itself costs itself only: the rest is found without it.
+  const whole = scanObject(text);
+  const spans = whole.kind === 'too_deep' ? withoutDepths(text) : text;
+  const scanned = whole.kind === 'too_deep' ? scanObject(spans) : whole;
   if (scanned.kind === 'invalid') return fail(`not valid JSON at byte ${scanned.offset - (bare ? 12 : 0)}`);
   if (scanned.kind === 'too_deep') return fail(`nested deeper than ${scanned.limit} levels`);
   if (scanned.kind !== 'object') return fail('expected {"messages": [...]}');
@@ -243,7 +246,7 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
   if (list === undefined || lists.length > 1) return fail('expected one field `messages`');
   if (text[list.start] !== 0x5b) return fail('expected a list', ['body', 'messages']);
   const bytes = text.subarray(list.start, list.end);
-  const elements = scanArray(bytes);
+  const elements = scanArray(spans.subarray(list.start, list.end));
   if (elements.length === 0 || elements.length > BATCH_LIMIT) {
     return fail(`must have 1 to ${BATCH_LIMIT} messages`, ['body', 'messages']);
   }

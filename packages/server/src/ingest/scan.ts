@@ -17,6 +17,7 @@ export type ScanResult =
 /** Values nested deeper than this are refused: consumers' parsers recurse. */
 export const DEPTH_LIMIT = 128;
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -216,4 +217,25 @@ export const scanArray = (bytes: Buffer): readonly { readonly start: number; rea
   const elements: { start: number; end: number }[] = [];
   skipElements(bytes, skipSpace(bytes, 0), 0, (start, end) => elements.push({ start, end }));
   return elements;
+};
+
+/**
+ * The same text with nothing in what lies as deep as a value may: spaces instead, so that all else is where it was.
+ * What a scan found too deep can so be told from the rest, which is scanned as ever.
+ */
+export const withoutDepths = (bytes: Buffer): Buffer => {
+  const shallow = Buffer.from(bytes);
+  let open = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    const isString = byte === QUOTE;
+    const end = isString ? skipString(bytes, at) : at + 1;
+    // Of a string that does not end the scan will say where.
+    if (end < 0) return shallow;
+    if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) open--;
+    if (open > DEPTH_LIMIT) shallow.fill(SPACE, at, end);
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) open++;
+    if (isString) at = end - 1;
+  }
+  return shallow;
 };
