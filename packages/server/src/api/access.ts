@@ -50,7 +50,12 @@ const expireIn = z
       .min(0, 'must be at least 0')
       .max(MAX_DELAY_SECONDS, `must be at most ${MAX_DELAY_SECONDS}`)
       .nullish(),
-    sessionIds: z.array(sessionId).max(1000, 'At most 1000 session ids').nullish(),
+    // None is not all: whoever has computed an empty list does not mean everybody.
+    sessionIds: z
+      .array(sessionId)
+      .min(1, 'names no session; leave it out to take back all tokens of the application')
+      .max(1000, 'At most 1000 session ids')
+      .nullish(),
   })
   .openapi('ApplicationTokenExpireIn', { example: { expiry: 60 } });
 const whoamiOut = z
@@ -222,9 +227,9 @@ export const accessRoutes = (deps: ApiDeps): OpenAPIHono => {
     async ({ application, body }) => {
       const nowMs = Math.floor(deps.clock.nowMs());
       const effectiveAtMs = nowMs + (body.expiry ?? 0) * 1000;
-      const sessions = body.sessionIds ?? [];
-      const subjects: readonly RevokedSubject[] =
-        sessions.length === 0 ? ['*'] : sessions.map((id) => `session ${id}` as const);
+      const subjects: readonly RevokedSubject[] = body.sessionIds?.map((id) => `session ${id}` as const) ?? [
+        '*',
+      ];
       await deps.revocations.revoke(
         [...new Set(subjects)].map((subject) => ({
           orgId: application.orgId,

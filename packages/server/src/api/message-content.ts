@@ -16,7 +16,7 @@ const MAX_IDS = 1000;
 
 const bulkIn = z
   .object({
-    ids: nameSet(idOrUid, 0, MAX_IDS, `At most ${MAX_IDS} messages at a time.`).default([]),
+    ids: nameSet(idOrUid, 0, MAX_IDS, `At most ${MAX_IDS} messages at a time.`),
   })
   .openapi('BulkExpungeContentsIn', { example: { ids: [sample.messageId] } });
 const bulkOut = z
@@ -95,7 +95,6 @@ export const messageContentRoutes = (deps: ApiDeps): OpenAPIHono => {
       summary: `Delete the payloads of up to ${MAX_IDS} messages, named by id or event id`,
       who: 'org',
       body: bulkIn,
-      bodyOptional: true,
       answers: { 200: bulkOut },
     },
     async ({ application, body }) => {

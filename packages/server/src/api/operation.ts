@@ -1,6 +1,8 @@
-import type { OpenAPIHono, z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
+import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { operationalOrgId } from '../domain/operational.ts';
+import { prefersStrict } from '../ingest/prefer.ts';
 import { forbidden, notFound, toResponse } from './answers.ts';
 import type { Answer, Refusal } from './answers.ts';
 import { jsonBody, largeBody, ordinaryBody, readBody } from './body.ts';
@@ -14,7 +16,8 @@ import type { ApiDeps } from './port.ts';
 import { readQuery } from './query.ts';
 import type { ApplicationRecord } from './records.ts';
 import type { Principal } from './tokens.ts';
-import { bodyRefusal, queryRefusal } from './validation.ts';
+import { unknownField } from './unknown-fields.ts';
+import { bodyRefusal, queryRefusal, unknownRefusal } from './validation.ts';
 
 /** What one operation of the API is: all that its routing, checks and documentation need. */
 export type Operation<Query, Body> = {
@@ -41,7 +44,7 @@ export type Operation<Query, Body> = {
   /** Bodies for the documentation, where the schemas' own examples do not tell enough. */
   readonly example?: { readonly request?: unknown; readonly answer?: unknown };
   readonly repeat?: Repeat;
-  /** A path that the Svix API does not have: refusals are RFC 9457 problems. */
+  /** A path that the Svix API does not have: refusals are RFC 9457 problems, and nothing unknown is ignored. */
   readonly own?: boolean;
   /** Served, but not documented. */
   readonly hidden?: boolean;
@@ -83,15 +86,20 @@ const authorize = async (
 const isRefusal = (value: object): value is Refusal =>
   'kind' in value && (value.kind === 'refused' || value.kind === 'invalid');
 
+const nothing = z.object({});
+
 const parseQuery = <Query>(
   schema: z.ZodType<Query> | undefined,
   search: string,
+  isStrict: boolean,
 ): { readonly value: Query } | Refusal => {
   const read = readQuery(search);
   if (read.kind === 'refusal') return read.refusal;
-  if (schema === undefined) return { value: undefined as Query };
-  const parsed = schema.safeParse({ ...read.values }, { reportInput: true });
-  return parsed.success ? { value: parsed.data } : queryRefusal(parsed.error.issues);
+  const values = { ...read.values };
+  const parsed = schema?.safeParse(values, { reportInput: true });
+  if (parsed?.success === false) return queryRefusal(parsed.error.issues);
+  const unknown = isStrict ? unknownField(schema ?? nothing, values) : null;
+  return unknown === null ? { value: parsed?.data as Query } : unknownRefusal('query', unknown);
 };
 
 const limitsOf = ({ large }: { readonly large?: boolean }) => (large === true ? largeBody : ordinaryBody);
@@ -99,6 +107,7 @@ const limitsOf = ({ large }: { readonly large?: boolean }) => (large === true ? 
 const parseBody = <Body>(
   operation: Operation<unknown, Body>,
   bytes: Uint8Array,
+  isStrict: boolean,
 ): { readonly value: Body } | Refusal => {
   const schema = operation.body;
   if (schema === undefined) return { value: undefined as Body };
@@ -108,7 +117,9 @@ const parseBody = <Body>(
       : jsonBody(bytes, limitsOf(operation).depth);
   if (read.kind === 'refusal') return read.refusal;
   const parsed = schema.safeParse(read.value, { reportInput: true });
-  return parsed.success ? { value: parsed.data } : bodyRefusal(parsed.error.issues);
+  if (!parsed.success) return bodyRefusal(parsed.error.issues);
+  const unknown = isStrict ? unknownField(schema, read.value) : null;
+  return unknown === null ? { value: parsed.data } : unknownRefusal('body', unknown);
 };
 
 /** The application of the path, if the token may see it: another's is as good as none. */
@@ -138,11 +149,12 @@ const register = <Query, Body, Extra extends object>(
     const extra = await resolve(principal, params);
     if (isRefusal(extra)) return extra;
     const url = new URL(context.req.url);
-    const query = parseQuery(operation.query, url.search);
+    const isStrict = operation.own === true || prefersStrict(context.req.header('prefer'));
+    const query = parseQuery(operation.query, url.search, isStrict);
     if ('kind' in query) return query;
     const read = await readBody(context.req.raw, limitsOf(operation).bytes);
     if (read.kind === 'refusal') return read.refusal;
-    const body = parseBody(operation as Operation<unknown, Body>, read.bytes);
+    const body = parseBody(operation as Operation<unknown, Body>, read.bytes, isStrict);
     if ('kind' in body) return body;
     const bytes = Buffer.from(read.bytes.buffer, read.bytes.byteOffset, read.bytes.byteLength);
     const userAgent = context.req.header('user-agent') ?? '';

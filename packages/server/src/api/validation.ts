@@ -48,6 +48,13 @@ export const bodyRefusal = (issues: readonly Issue[]): Refusal => ({
   items: issues.map((issue) => toInvalidity('body', issue)),
 });
 
+/** A 422 for a field or parameter that nobody knows, where that is not ignored. */
+export const unknownRefusal = (where: 'body' | 'query', path: readonly PropertyKey[]): Refusal => {
+  const steps = path.map(step);
+  const msg = `unknown ${where === 'body' ? 'field' : 'parameter'} \`${steps.at(-1)!.slice(0, 100)}\``;
+  return { kind: 'invalid', items: [{ loc: [where, ...steps], msg, type: 'value_error' }] };
+};
+
 /** 400 for a query that is not of the shape, 422 for values out of bounds (`query`, `limit`, `limit`). */
 export const queryRefusal = (issues: readonly Issue[]): Refusal => {
   const shapeless = issues.find((issue) => !isRule(issue));

@@ -5,6 +5,7 @@ import { discard, type BodyReader, type BodyReading } from './body.ts';
 import type { Issue } from './fields.ts';
 import type { Acceptance, Ingest } from './ingest.ts';
 import { parseBatch, parseMessage, type MessageRequest, type Parsed } from './parse-message.ts';
+import { prefersStrict } from './prefer.ts';
 
 /** Who may post: an organisation, or the answer that says why not. */
 export type PosterAuth =
@@ -285,7 +286,11 @@ export const createMessageRoutes = (deps: MessageRoutesDeps) => {
     const { bytes } = body;
     const answer = (ready: Answer): void => sendAnswer(response, ready);
     if (route.batch) batch(request, route, orgId, bytes, answer);
-    else answerOne(request, route, orgId, parseMessage(bytes, ['body'], deps.nowMs()), bytes, -1, answer);
+    else {
+      const isStrict = prefersStrict(request.headers['prefer']);
+      const parsed = parseMessage(bytes, ['body'], deps.nowMs(), isStrict);
+      answerOne(request, route, orgId, parsed, bytes, -1, answer);
+    }
   };
 
   const fail = (response: ServerResponse, error: unknown): void => {

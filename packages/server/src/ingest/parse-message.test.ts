@@ -193,13 +193,27 @@ describe('parseBatch', () => {
     }
   });
 
+  it('refuses what it does not know, each message for itself', () => {
+    const result = parseBatch(Buffer.from(JSON.stringify([message, { ...message, chanels: ['a'] }])), NOW_MS);
+    if (result.kind !== 'ok') throw new Error(JSON.stringify(result.issues));
+    expect(result.value.map((item) => item.message)).toMatchObject([
+      { kind: 'ok' },
+      {
+        kind: 'invalid',
+        issues: [{ loc: ['body', 'messages', '[1]', 'chanels'], msg: 'unknown field `chanels`' }],
+      },
+    ]);
+    const whole = parseBatch(Buffer.from(JSON.stringify({ messages: [message], dryRun: true })), NOW_MS);
+    expect(whole).toMatchObject({ kind: 'invalid', issues: [{ loc: ['body', 'dryRun'] }] });
+  });
+
   it('judges each message by its own depth', () => {
     const deep = (levels: number): string =>
       `{"eventType":"a","payload":{"a":${'['.repeat(levels)}"[}]"${']'.repeat(levels)}}}`;
     for (const levels of [[0, 120], [124, 1], [125, 0], [126, 126], [127], [200, 7, 126], [50_000, 3]]) {
       const texts = levels.map(deep);
       const alone = texts.map((text) => parse(text).kind);
-      for (const text of [`{"messages":[${texts.join(',')}],"x":1}`, `[${texts.join(' , ')}]`]) {
+      for (const text of [`{"messages":[${texts.join(',')}]}`, `[${texts.join(' , ')}]`]) {
         const result = parseBatch(Buffer.from(text), NOW_MS);
         if (result.kind !== 'ok') throw new Error(JSON.stringify(result.issues));
         expect(result.value.map(({ message: { kind } }) => kind)).toEqual(alone);

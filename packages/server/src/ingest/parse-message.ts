@@ -59,7 +59,11 @@ const known = new Set([
 ]);
 
 /** The members that matter, or why the text is not an object of them. A known field given twice is refused. */
-const membersOf = (bytes: Buffer, loc: readonly string[]): Parsed<ReadonlyMap<string, Member>> => {
+const membersOf = (
+  bytes: Buffer,
+  loc: readonly string[],
+  isStrict: boolean,
+): Parsed<ReadonlyMap<string, Member>> => {
   const fail = (msg: string): Parsed<never> => ({ kind: 'invalid', issues: [decodeIssue(loc, msg)] });
   if (!isUtf8(bytes)) return fail('the body is not valid UTF-8');
   const scanned = scanObject(bytes);
@@ -79,7 +83,11 @@ const membersOf = (bytes: Buffer, loc: readonly string[]): Parsed<ReadonlyMap<st
   }
   const members = new Map<string, Member>();
   for (const member of scanned.members) {
-    if (!known.has(member.key)) continue;
+    if (!known.has(member.key)) {
+      if (!isStrict) continue;
+      const msg = `unknown field \`${member.key.slice(0, 100)}\``;
+      return { kind: 'invalid', issues: [issue([...loc, member.key], msg)] };
+    }
     if (members.has(member.key))
       return { kind: 'invalid', issues: [decodeIssue([...loc, member.key], 'given twice')] };
     members.set(member.key, member);
@@ -154,18 +162,20 @@ const readRetention = (days: unknown, hours: unknown, loc: readonly string[], is
 };
 
 /**
- * Reads a message out of a request's bytes. Unknown fields are ignored, as the Svix API does.
+ * Reads a message out of a request's bytes.
  *
  * @param bytes The JSON text of one message; the payload's bytes stay a view of it.
  * @param loc Where the message lies in the request, for error locations (`["body"]`).
  * @param nowMs Unix milliseconds: what is scheduled has to lie ahead.
+ * @param isStrict Refuses unknown fields; they are ignored otherwise, as the Svix API does.
  */
 export const parseMessage = (
   bytes: Buffer,
   loc: readonly string[],
   nowMs: number,
+  isStrict = false,
 ): Parsed<MessageRequest> => {
-  const found = membersOf(bytes, loc);
+  const found = membersOf(bytes, loc, isStrict);
   if (found.kind === 'invalid') return found;
   const members = found.value;
   const issues: Issue[] = [];
@@ -223,7 +233,7 @@ export type BatchItem = { readonly bytes: Buffer; readonly message: Parsed<Messa
 
 /**
  * Reads a batch, `{"messages": [...]}` or a bare list: one result per message, so that one bad
- * item does not cost the others. The whole is refused only when it is no such list.
+ * item does not cost the others. The whole is refused only when it is no such list. Unknown fields are refused.
  */
 export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchItem[]> => {
   const fail = (msg: string, loc: readonly string[] = ['body']): Parsed<never> => ({
@@ -242,6 +252,11 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
   if (scanned.kind === 'too_deep') return fail(`nested deeper than ${scanned.limit} levels`);
   if (scanned.kind !== 'object') return fail('expected {"messages": [...]}');
   const lists = scanned.members.filter((member) => member.key === 'messages');
+  const other = scanned.members.find((member) => member.key !== 'messages');
+  if (other !== undefined) {
+    const msg = `unknown field \`${other.key.slice(0, 100)}\``;
+    return { kind: 'invalid', issues: [issue(['body', other.key], msg)] };
+  }
   const list = lists[0];
   if (list === undefined || lists.length > 1) return fail('expected one field `messages`');
   if (text[list.start] !== 0x5b) return fail('expected a list', ['body', 'messages']);
@@ -254,7 +269,7 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
     kind: 'ok',
     value: elements.map(({ start, end }, index) => {
       const item = bytes.subarray(start, end);
-      return { bytes: item, message: parseMessage(item, ['body', 'messages', `[${index}]`], nowMs) };
+      return { bytes: item, message: parseMessage(item, ['body', 'messages', `[${index}]`], nowMs, true) };
     }),
   };
 };

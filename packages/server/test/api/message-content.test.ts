@@ -64,7 +64,12 @@ describe('expunging many', () => {
     expect((await svix().message.bulkExpungeContent('bulk', { ids: [first] })).results).toEqual({
       [first]: 'expunged',
     });
-    expect((await call('POST', '/app/bulk/msg/bulk-expunge', { body: {} })).body).toEqual({ results: {} });
+    const none = await call('POST', '/app/bulk/msg/bulk-expunge', { body: { ids: [] } });
+    expect([none.status, none.body]).toEqual([200, { results: {} }]);
+    // Whoever means to delete and misspells it must not believe that it is done.
+    for (const request of [{ body: {} }, { body: { id: [first] } }, {}]) {
+      expect((await call('POST', '/app/bulk/msg/bulk-expunge', request)).status).toBe(422);
+    }
   });
 
   it('refuses what is no id, too many of them, and the tokens of applications', async () => {

@@ -74,8 +74,11 @@ describe('expiring all tokens of an application', () => {
     await expireAll({ sessionIds: ['a', 'a', 'nobody'] });
     expect(await standing(a, b, none)).toEqual([401, 200, 200]);
     expect(await standing(await access({ sessionId: 'a' }))).toEqual([200]);
-    // An empty list is no list.
-    await expireAll({ sessionIds: [] });
+    // None is not all.
+    const empty = await call('POST', `/auth/app/${app}/expire-all`, { body: { sessionIds: [] } });
+    expect([empty.status, empty.body['detail'][0].loc]).toEqual([422, ['body', 'sessionIds']]);
+    expect(await standing(b, none)).toEqual([200, 200]);
+    await expireAll({ sessionIds: null });
     expect(await standing(b, none)).toEqual([401, 401]);
   });
 
