@@ -11,6 +11,7 @@ import { health, serverUrl } from './cli/health.ts';
 import { openProcessStreams, printIssues, type ExitCode } from './cli/output.ts';
 import { runProgram, type Commands, type Flags } from './cli/program.ts';
 import { createSettingsReader, type Settings } from './cli/read-settings.ts';
+import { operatorToken } from './cli/sign-token.ts';
 import { onStopRequest, type StopRequest } from './cli/signals.ts';
 import { checkTlsFiles } from './cli/tls.ts';
 import { readTokenWish } from './cli/token.ts';
@@ -299,7 +300,13 @@ const tokenCreate = async (flags: Flags): Promise<ExitCode> => {
     return 2;
   }
   const { mintToken } = await import('./api/tokens.ts');
-  const token = await mintToken({ ...asked.wish, secret: signer.secret, nowMs: clock.nowMs() });
+  const { of, lifetimeSeconds } = asked.wish;
+  const { secret } = signer;
+  const nowMs = clock.nowMs();
+  const token =
+    of === null
+      ? operatorToken(secret, nowMs, lifetimeSeconds)
+      : await mintToken({ ...of, secret, nowMs, lifetimeSeconds });
   streams.out(flags['json'] === true ? `${JSON.stringify({ token })}\n` : `${token}\n`);
   return 0;
 };
@@ -358,8 +365,7 @@ const clusterOf = async (flags: Flags): Promise<ExitCode> => {
   const { config } = settings;
   const signer = await signerOf(config);
   if (typeof signer === 'number') return signer;
-  const { mintToken } = await import('./api/tokens.ts');
-  const token = await mintToken({ ...signer, applicationId: null, nowMs: clock.nowMs() });
+  const token = operatorToken(signer.secret, clock.nowMs());
   return cluster(serverUrl(config, flags), token, flags['json'] === true, streams);
 };
 

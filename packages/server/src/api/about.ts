@@ -59,7 +59,7 @@ export const aboutRoutes = (deps: ApiDeps): OpenAPIHono => {
       path: '/admin/server',
       tag: 'Admin',
       summary: 'Version, database, and what this server takes as an endpoint',
-      who: 'org',
+      who: 'operator',
       answers: { 200: aboutOut },
       own: true,
     },

@@ -9,7 +9,7 @@ import type { ApiDeps } from './port.ts';
 import { sharedTaskKinds, taskKinds } from './records.ts';
 import type { TaskKind, TaskRecord } from './records.ts';
 import { backgroundTaskOut, showTask } from './task-out.ts';
-import type { Principal } from './tokens.ts';
+import type { Tenant } from './tokens.ts';
 
 const TAG = 'Background Task';
 const AT = '/background-task/{task_id}';
@@ -26,7 +26,7 @@ export const backgroundTaskRoutes = (deps: ApiDeps): OpenAPIHono => {
   const app = new OpenAPIHono();
   const { tasks } = deps.store;
 
-  const find = async (principal: Principal, id: string): Promise<TaskRecord | null> => {
+  const find = async (principal: Tenant, id: string): Promise<TaskRecord | null> => {
     const task = await tasks.find(principal.orgId, id);
     if (task === null) return null;
     return principal.kind === 'app' && task.applicationId !== principal.applicationId ? null : task;

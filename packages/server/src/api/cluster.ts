@@ -64,7 +64,7 @@ const clusterOut = z
     },
   });
 
-/** Who does the work: for operators, with any token of an organisation. */
+/** Who does the work. */
 export const clusterRoutes = (deps: ApiDeps): OpenAPIHono => {
   const app = new OpenAPIHono();
   operate(
@@ -76,7 +76,7 @@ export const clusterRoutes = (deps: ApiDeps): OpenAPIHono => {
       path: '/admin/cluster',
       tag: 'Admin',
       summary: 'Nodes, partitions and their owners, lanes, and the age of the queue',
-      who: 'org',
+      who: 'operator',
       answers: { 200: clusterOut },
       own: true,
     },

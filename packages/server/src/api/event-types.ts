@@ -16,15 +16,15 @@ import { operate } from './operation.ts';
 import { walkOf } from './paging.ts';
 import type { ApiDeps } from './port.ts';
 import type { EventTypeRecord } from './records.ts';
-import type { Principal } from './tokens.ts';
+import type { Tenant } from './tokens.ts';
 
 const TAG = 'Event Type';
 const AT = '/event-type/{event_type_name}';
 
-const flagsOf = (principal: Principal): readonly string[] | null =>
+const flagsOf = (principal: Tenant): readonly string[] | null =>
   principal.kind === 'app' ? principal.featureFlags : null;
 
-const maySee = (principal: Principal, record: EventTypeRecord): boolean => {
+const maySee = (principal: Tenant, record: EventTypeRecord): boolean => {
   const flags = flagsOf(principal);
   if (flags === null || record.featureFlags === null) return true;
   return record.featureFlags.some((one) => flags.includes(one));

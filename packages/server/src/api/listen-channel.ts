@@ -103,6 +103,7 @@ export const createListenChannel = (deps: ListenChannelDeps): ListenChannel => {
     }
     const { principal } = auth;
     // What it hands on is signed and has the endpoint's headers.
+    if (principal.kind === 'operator') return notAllowed;
     if (principal.kind === 'app' && !allows(principal.capabilities, 'ManageEndpoint')) return notAllowed;
     const [appId = '', endpointId = ''] = [match[1], match[2]];
     if (!isIdOrUid(appId) || !isIdOrUid(endpointId)) return noSuch;

@@ -31,7 +31,7 @@ const failed = (refusal: Refusal): Failed => ({
 const posterOf = (auth: AuthResult): Poster => {
   if (auth.kind === 'refusal') return failed(auth.refusal);
   const { principal } = auth;
-  return principal.kind === 'app' ? failed(forbidden) : { kind: 'org', orgId: principal.orgId };
+  return principal.kind === 'org' ? { kind: 'org', orgId: principal.orgId } : failed(forbidden);
 };
 
 /** Who may post messages; waits only for a token that was not seen before. */

@@ -76,6 +76,7 @@ const whoMay = {
   nobody: 'Needs no token.',
   org: "Needs an organisation's token.",
   any: "An application's own token will do as well as an organisation's.",
+  operator: "Needs an operator's token (`posthorn token create --operator`): it concerns no tenant.",
 } as const;
 
 /** The roles of OpenAPI 3.1's security requirements. */
@@ -83,12 +84,13 @@ const roles = {
   nobody: [],
   org: ['organisation'],
   any: ['organisation', 'application'],
+  operator: ['operator'],
 } as const;
 
 /** Which refusals can come: from what is asked, not from what is meant. */
 const refusedBy = <Query, Body>(operation: Operation<Query, Body>): readonly RefusedStatus[] => [
   ...(operation.who === 'nobody' ? [] : ([400, 401] as const)),
-  ...(operation.who === 'org' ? ([403] as const) : []),
+  ...(operation.who === 'org' || operation.who === 'operator' ? ([403] as const) : []),
   ...(operation.path.includes('{') ? ([404] as const) : []),
   ...(operation.method === 'get' ? [] : ([409, 413] as const)),
   503,

@@ -15,7 +15,7 @@ import { describeOperation } from './openapi.ts';
 import type { ApiDeps } from './port.ts';
 import { readQuery } from './query.ts';
 import type { ApplicationRecord } from './records.ts';
-import type { Principal } from './tokens.ts';
+import type { Tenant } from './tokens.ts';
 import { unknownField } from './unknown-fields.ts';
 import { bodyRefusal, queryRefusal, unknownRefusal } from './validation.ts';
 
@@ -30,8 +30,11 @@ export type Operation<Query, Body> = {
   readonly summary: string;
   /** More than the summary says, as Markdown. */
   readonly description?: string;
-  /** Whose tokens are good for it. `any`: an application's too, for that application. */
-  readonly who: 'nobody' | 'org' | 'any';
+  /**
+   * Whose tokens are good for it. `any`: an application's too, for that application. `operator`: only those of
+   * whoever runs the server, which are good for nothing else.
+   */
+  readonly who: 'nobody' | 'org' | 'any' | 'operator';
   /** What an application's token must be good for. Default: anything to read, `ManageEndpoint` to write. */
   readonly needs?: Capability;
   readonly query?: z.ZodType<Query>;
@@ -51,7 +54,7 @@ export type Operation<Query, Body> = {
 };
 
 export type Caller<Query, Body> = {
-  readonly principal: Principal;
+  readonly principal: Tenant;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly body: Body;
@@ -68,17 +71,19 @@ export type AppCaller<Query, Body> = Caller<Query, Body> & {
 
 type Handler<Given> = (caller: Given) => Promise<Answer>;
 
-const nobody: Principal = { kind: 'org', orgId: '', subject: '' };
+/** Of no tenant: what such an operation does concerns none. */
+const nobody: Tenant = { kind: 'org', orgId: '', subject: '' };
 
 const authorize = async (
   deps: ApiDeps,
   { who, method, needs }: Pick<Operation<unknown, unknown>, 'who' | 'method' | 'needs'>,
   header: string | undefined,
-): Promise<Principal | Refusal> => {
+): Promise<Tenant | Refusal> => {
   if (who === 'nobody') return nobody;
   const auth = await deps.authenticator.authenticate(header);
   if (auth.kind === 'refusal') return auth.refusal;
   const { principal } = auth;
+  if (who === 'operator' || principal.kind === 'operator') return who === principal.kind ? nobody : forbidden;
   if (principal.kind === 'org') return principal;
   return who === 'any' && allows(principal.capabilities, needs ?? needsOf(method)) ? principal : forbidden;
 };
@@ -125,7 +130,7 @@ const parseBody = <Body>(
 /** The application of the path, if the token may see it: another's is as good as none. */
 export const visibleApplication = async (
   deps: Pick<ApiDeps, 'store'>,
-  principal: Principal,
+  principal: Tenant,
   idOrUid: string,
 ): Promise<ApplicationRecord | null> => {
   const found = await deps.store.applications.find(principal.orgId, idOrUid);
@@ -138,7 +143,7 @@ const register = <Query, Body, Extra extends object>(
   app: OpenAPIHono,
   deps: ApiDeps,
   operation: Operation<Query, Body>,
-  resolve: (principal: Principal, params: Readonly<Record<string, string>>) => Promise<Extra | Refusal>,
+  resolve: (principal: Tenant, params: Readonly<Record<string, string>>) => Promise<Extra | Refusal>,
   handler: Handler<Caller<Query, Body> & Extra>,
 ): void => {
   const answer = async (context: Context): Promise<Answer> => {
@@ -160,7 +165,7 @@ const register = <Query, Body, Extra extends object>(
     const userAgent = context.req.header('user-agent') ?? '';
     const given = { principal, params, query: query.value, body: body.value, bytes, userAgent, ...extra };
     const work = (isRepeated: boolean): Promise<Answer> => handler({ ...given, isRepeated });
-    if (operation.method !== 'post' || operation.who === 'nobody') return work(false);
+    if (operation.method !== 'post' || principal.subject === '') return work(false);
     return once(
       deps,
       {

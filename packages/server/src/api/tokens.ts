@@ -6,8 +6,8 @@ import { refused } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import type { RevocableToken } from './revocations.ts';
 
-/** Who asks. `subject` names the token's holder, for the scope of idempotency keys. */
-export type Principal =
+/** Whose data is asked for. `subject` names the token's holder, for the scope of idempotency keys. */
+export type Tenant =
   | { readonly kind: 'org'; readonly orgId: string; readonly subject: string }
   | {
       readonly kind: 'app';
@@ -20,6 +20,9 @@ export type Principal =
       readonly token: RevocableToken & { readonly expiresAtMs: number | null };
       readonly subject: string;
     };
+
+/** Who asks: somebody of a tenant, or whoever runs the server, who sees nobody's data. */
+export type Principal = Tenant | { readonly kind: 'operator' };
 
 export type AuthResult =
   | { readonly kind: 'principal'; readonly principal: Principal }
@@ -34,6 +37,8 @@ export type Authenticator = {
 
 /** Clocks of those who sign and those who verify may differ by this much. */
 const TOLERANCE_SECONDS = 900;
+/** The subject of an operator's token: no id of anything can be this. */
+const OPERATOR = 'operator';
 const CACHED_TOKENS = 10_000;
 const BEARER = /^bearer +(\S+) *$/i;
 const ID_BODY = /^[A-Za-z0-9\-_.]{1,256}$/;
@@ -66,6 +71,7 @@ const principalOf = (claims: JWTPayload, token: string): AuthResult => {
   const { sub } = claims;
   const org = claims['org'];
   if (typeof sub !== 'string') return unauthorized('Invalid token (missing `sub`).');
+  if (sub === OPERATOR) return { kind: 'principal', principal: { kind: 'operator' } };
   if (org === undefined || org === null) {
     return isId('org_', sub)
       ? { kind: 'principal', principal: { kind: 'org', orgId: sub, subject: sub } }
@@ -144,7 +150,7 @@ export const createAuthenticator = (
     const entry = verified.get(header);
     if (entry === undefined) return undefined;
     const { principal, untilMs } = entry;
-    if (untilMs > nowMs() && (principal.kind === 'org' || !isRevoked(principal.token))) return principal;
+    if (untilMs > nowMs() && (principal.kind !== 'app' || !isRevoked(principal.token))) return principal;
     verified.delete(header);
     return undefined;
   };

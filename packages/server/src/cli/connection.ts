@@ -41,7 +41,7 @@ const TIMEOUT_MS = 30_000;
 const PAGE = 250;
 const DEFAULT_URL = 'http://127.0.0.1:8071';
 
-const isLoopback = (url: string): boolean =>
+export const isLoopback = (url: string): boolean =>
   URL.canParse(url) && /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 
 const tokenFrom = async (input: ToolInput, url: string): Promise<string> => {
@@ -135,9 +135,10 @@ export const findServer = async (
   return { url: serverAddress(found), by };
 };
 
-export const connect = async (input: ToolInput): Promise<Connection> => {
+/** @param given A token to use instead of the one at hand. */
+export const connect = async (input: ToolInput, given: string | null = null): Promise<Connection> => {
   const url = await serverUrl(input);
-  const token = await tokenFrom(input, url);
+  const token = given ?? (await tokenFrom(input, url));
   const request = async (method: string, path: string, body?: unknown, headers: Json = {}) => {
     const response = await fetch(`${url}/api/v1${path}`, {
       method,
@@ -198,16 +199,22 @@ export const connect = async (input: ToolInput): Promise<Connection> => {
   };
 };
 
-/** The application that a token is for; null: it is an organisation's. */
-const applicationOf = (token: string): string | null => {
+/** Whose a token is, by what it says. */
+export const subjectOf = (token: string): string | null => {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
       sub?: string;
     };
-    return claims.sub?.startsWith('app_') === true ? claims.sub : null;
+    return claims.sub ?? null;
   } catch {
     return null;
   }
+};
+
+/** The application that a token is for; null: it is an organisation's. */
+const applicationOf = (token: string): string | null => {
+  const subject = subjectOf(token);
+  return subject?.startsWith('app_') === true ? subject : null;
 };
 
 /** The application that a command is about. */

@@ -8,9 +8,9 @@ import {
   devSecretsPath,
   loadDevSecrets,
   readDevSecrets,
-  shortToken,
   type DevSecrets,
 } from './dev-secrets.ts';
+import { signToken } from './sign-token.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -59,7 +59,7 @@ describe('the secrets of development', () => {
 
 describe('shortToken', () => {
   it('is a token that others can verify, under 132 columns', async () => {
-    const token = shortToken('a secret', 'org_23rb8YdGqMT0qIzpgGwdXfHirMu');
+    const token = signToken('a secret', { sub: 'org_23rb8YdGqMT0qIzpgGwdXfHirMu' });
     const { payload, protectedHeader } = await jwtVerify(token, Buffer.from('a secret'));
     expect({ payload, protectedHeader }).toEqual({
       payload: { sub: 'org_23rb8YdGqMT0qIzpgGwdXfHirMu' },

@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { signToken } from './sign-token.ts';
 
 /** What `posthorn dev` makes up on its first start and keeps: later starts show the same token. */
 export type DevSecrets = {
@@ -34,17 +34,6 @@ export const readDevUrl = async (dataDir: string): Promise<string | null> =>
 export const writeDevUrl = (dataDir: string, url: string): Promise<void> =>
   writeFile(devUrlPath(dataDir), `${url}\n`);
 
-const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/**
- * A token for an organisation that names nothing but it and never ends (RFC 7519, HS256): half as long
- * as one with dates, because people copy it from a terminal.
- */
-export const shortToken = (jwtSecret: string, orgId: string): string => {
-  const signed = `${encode({ alg: 'HS256' })}.${encode({ sub: orgId })}`;
-  return `${signed}.${createHmac('sha256', jwtSecret).update(signed).digest('base64url')}`;
-};
-
 const SECRET_BYTES = 32;
 
 /** New secrets, save those that the settings name. */
@@ -55,7 +44,12 @@ export const newDevSecrets = (
 ): DevSecrets => {
   const secret = (): string => randomBytes(SECRET_BYTES).toString('base64url');
   const jwtSecret = named.jwtSecret ?? secret();
-  return { jwtSecret, mainSecret: named.mainSecret ?? secret(), orgId, token: shortToken(jwtSecret, orgId) };
+  return {
+    jwtSecret,
+    mainSecret: named.mainSecret ?? secret(),
+    orgId,
+    token: signToken(jwtSecret, { sub: orgId }),
+  };
 };
 
 /**

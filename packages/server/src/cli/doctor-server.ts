@@ -1,5 +1,5 @@
 import type { ServerAbout } from '../api/port.ts';
-import { causeOf, connect, type Json } from './connection.ts';
+import { causeOf, connect, isLoopback, serverUrl, subjectOf, type Json } from './connection.ts';
 import {
   checkGuard,
   failed,
@@ -11,6 +11,7 @@ import {
   type DoctorTools,
   type Found,
 } from './doctor-checks.ts';
+import { OPERATOR, operatorTokenFor } from './sign-token.ts';
 import { text, ToolFailure, type ToolInput } from './tool.ts';
 
 const TIMEOUT_MS = 5_000;
@@ -59,50 +60,83 @@ export type Told = {
   readonly publicUrl: string | null;
 };
 
-/** Asks the server with the token at hand, and judges what it tells. */
-export const checkServer = async (input: ToolInput, tools: DoctorTools): Promise<Told> => {
-  const beforeMs = input.clock.nowMs();
+/** Whether the server takes the token at hand; null: there is none. */
+const checkToken = async (
+  input: ToolInput,
+): Promise<{ readonly found: Found; readonly token: string | null }> => {
   try {
-    const connection = await connect(input);
-    const answer = await connection.find('/admin/server');
-    const middleMs = (beforeMs + input.clock.nowMs()) / 2;
-    const token = ok('token', `${connection.url} takes it`);
-    if (answer === null)
-      return { findings: [token, untold('it is older, or another program')], publicUrl: null };
-    const about = readAbout(answer);
-    const { database, endpoints, version, node } = about;
-    return {
-      publicUrl: about.publicUrl,
-      findings: [
-        token,
-        version === input.version
-          ? ok('runtime', `Posthorn ${version}, node ${node.name} (${node.role})`)
-          : warning(
-              'runtime',
-              `the server is Posthorn ${version}, this command ${input.version}`,
-              'Use the same version of both.',
-            ),
-        ...judgeDatabase(database, database.pool, database.nowMs - middleMs, 'in use'),
-        ...checkGuard(endpoints, tools, text(input.flags, 'endpointUrl')),
-      ],
-    };
+    const { url, token, find } = await connect(input);
+    if (subjectOf(token) === OPERATOR) return { found: ok('token', 'it is an operator’s'), token };
+    await find('/auth/whoami');
+    return { found: ok('token', `${url} takes it`), token };
   } catch (error) {
     if (!(error instanceof ToolFailure)) throw error;
-    return { findings: judgeRefusal(error), publicUrl: null };
+    return { found: judgeRefusal(error), token: null };
   }
 };
 
-const untold = (why: string): Found =>
-  skipped('configuration', `the server does not tell what it runs with: ${why}`);
-
-const judgeRefusal = (error: ToolFailure): readonly Found[] => {
-  if (error.exitCode === 3) return [skipped('token', 'the server cannot be asked')];
-  // A consumer's token is a token.
-  if (error.status === 403)
-    return [ok('token', 'the server takes it, for one application'), untold('not for this token')];
-  if (error.message.includes('no_api_here')) return [untold('this node serves no API')];
-  return [failed('token', error.message, error.next ?? 'Make one with posthorn token create.')];
+/** Asks the server as its operator, and judges what it tells. */
+export const checkServer = async (input: ToolInput, tools: DoctorTools): Promise<Told> => {
+  const { found, token } = await checkToken(input);
+  const nothing = (why: string, first: Found = found): Told => ({
+    findings: [first, skipped('configuration', `the server does not tell what it runs with: ${why}`)],
+    publicUrl: null,
+  });
+  const own = token !== null && subjectOf(token) === OPERATOR;
+  const operator = own ? token : await signOperators(input);
+  if (operator === null) return nothing(UNTOLD);
+  try {
+    const beforeMs = input.clock.nowMs();
+    const connection = await connect(input, operator);
+    const answer = await connection.find('/admin/server');
+    const middleMs = (beforeMs + input.clock.nowMs()) / 2;
+    if (answer === null) return nothing('it is older, or another program');
+    // Whoever has the secret needs no token.
+    const isGood = own || token === null;
+    const judged = isGood ? ok('token', `${connection.url} takes its operator’s`) : found;
+    const about = readAbout(answer);
+    return { publicUrl: about.publicUrl, findings: [judged, ...judgeAbout(about, middleMs, input, tools)] };
+  } catch (error) {
+    if (!(error instanceof ToolFailure)) throw error;
+    if (error.message.includes('no_api_here')) return nothing('this node serves no API');
+    if (error.exitCode === 3) return nothing('it cannot be asked');
+    return nothing(UNTOLD, own ? judgeRefusal(error) : found);
+  }
 };
+
+const signOperators = async (input: ToolInput): Promise<string | null> =>
+  operatorTokenFor({
+    flags: input.flags,
+    env: input.env,
+    isOfThisMachine: isLoopback(await serverUrl(input)),
+    dataDir: input.dataDir(input.flags),
+    nowMs: input.clock.nowMs(),
+  });
+
+const UNTOLD =
+  'only its operator is told. Set POSTHORN_JWT_SECRET to its secret, or POSTHORN_TOKEN to a token of `posthorn token create --operator`';
+
+const judgeAbout = (
+  { database, endpoints, version, node }: ServerAbout,
+  middleMs: number,
+  input: ToolInput,
+  tools: DoctorTools,
+): readonly Found[] => [
+  version === input.version
+    ? ok('runtime', `Posthorn ${version}, node ${node.name} (${node.role})`)
+    : warning(
+        'runtime',
+        `the server is Posthorn ${version}, this command ${input.version}`,
+        'Use the same version of both.',
+      ),
+  ...judgeDatabase(database, database.pool, database.nowMs - middleMs, 'in use'),
+  ...checkGuard(endpoints, tools, text(input.flags, 'endpointUrl')),
+];
+
+const judgeRefusal = (error: ToolFailure): Found =>
+  error.exitCode === 3
+    ? skipped('token', 'the server cannot be asked')
+    : failed('token', error.message, error.next ?? 'Make one with posthorn token create.');
 
 const readAbout = (answer: Json): ServerAbout => {
   const about = answer as unknown as ServerAbout & {

@@ -91,7 +91,14 @@ export const runProgram = async (
     .description('Print a new token, signed with POSTHORN_JWT_SECRET, alone on standard output.')
     .option('--org <id>', 'The tenant, org_… Default: the default organisation.')
     .option('--app <id>', 'For the consumer of one application (app_…), with the permissions of the portal.')
-    .option('--expires <seconds>', 'How long it is valid. Default: ten years; 28 days with --app.')
+    .option(
+      '--operator',
+      'For whoever runs the server: good for /api/v1/admin (server, cluster), and for no tenant’s data.',
+    )
+    .option(
+      '--expires <seconds>',
+      'How long it is valid. Default: ten years; 28 days with --app or --operator.',
+    )
     .option('--json', 'Print it as a JSON object.')
     .option('--data-dir <text>', 'Take the secret of the posthorn dev that lives there. [POSTHORN_DATA_DIR]');
   addConfigFlag(create).action(action(commands.tokenCreate));

@@ -1,10 +1,12 @@
 import type { Flags } from './program.ts';
 
+/** Longer than anybody is on call. */
+const OPERATOR_SECONDS = 28 * 24 * 3600;
 const LONGEST_SECONDS = 100 * 365 * 24 * 3600;
 
 export type TokenWish = {
-  readonly orgId: string;
-  readonly applicationId: string | null;
+  /** null: an operator's. */
+  readonly of: { readonly orgId: string; readonly applicationId: string | null } | null;
   /** Undefined: as long as such tokens usually last. */
   readonly lifetimeSeconds: number | undefined;
 };
@@ -31,5 +33,13 @@ export const readTokenWish = (flags: Flags, defaultOrgId: string): TokenWishResu
   if (lifetimeSeconds !== undefined && !(lifetimeSeconds > 0 && lifetimeSeconds <= LONGEST_SECONDS)) {
     return refused('--expires must be a number of seconds above 0, at most a century');
   }
-  return { kind: 'ok', wish: { orgId, applicationId, lifetimeSeconds } };
+  const isOperator = flags['operator'] === true;
+  if (isOperator && (org !== undefined || app !== undefined))
+    return refused('--operator is nobody’s token: leave out --org and --app');
+  return {
+    kind: 'ok',
+    wish: isOperator
+      ? { of: null, lifetimeSeconds: lifetimeSeconds ?? OPERATOR_SECONDS }
+      : { of: { orgId, applicationId }, lifetimeSeconds },
+  };
 };

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { useApi } from './harness.ts';
+import { operatorToken } from '../../src/cli/sign-token.ts';
+import { SECRET, useApi } from './harness.ts';
 
 const api = useApi();
 
 describe('GET /admin/server', () => {
-  it('tells what a check-up needs to an organisation, and nothing to one application', async () => {
-    const { status, body } = await api.call('GET', '/admin/server');
+  it('tells what a check-up needs to the operator, and nothing to tenants', async () => {
+    const operator = operatorToken(SECRET, api.nowMs());
+    const { status, body } = await api.call('GET', '/admin/server', { token: operator });
     expect({ status, body }).toMatchObject({
       status: 200,
       body: {
@@ -16,6 +18,14 @@ describe('GET /admin/server', () => {
     });
     expect(body.database.schemaVersion).toBe(body.database.programVersion);
     const consumer = await api.appToken('app_1');
-    expect((await api.call('GET', '/admin/server', { token: consumer })).status).toBe(403);
+    for (const path of ['/admin/server', '/admin/cluster']) {
+      expect((await api.call('GET', path, { token: consumer })).status).toBe(403);
+      expect((await api.call('GET', path)).status).toBe(403);
+      expect((await api.call('GET', path, { token: operator })).status).toBe(200);
+    }
+    for (const path of ['/app', '/auth/whoami', '/event-type'])
+      expect((await api.call('GET', path, { token: operator })).status).toBe(403);
+    const late = operatorToken(SECRET, api.nowMs() - 3_600_000);
+    expect((await api.call('GET', '/admin/server', { token: late })).status).toBe(401);
   });
 });

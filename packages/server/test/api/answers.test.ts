@@ -66,6 +66,8 @@ const PREPARED: Readonly<Record<string, (world: Populated) => Promise<Prepared>>
   // The example has a date, and some day it is of the past, or of too long ago.
   'v1.endpoint.pause': async () => ({ body: { until: hoursFromNow(1) } }),
   'v1.endpoint.recover': async () => ({ body: { since: hoursFromNow(-1) } }),
+  'v1.admin.server': async ({ tokens }) => ({ token: tokens.operator }),
+  'v1.admin.cluster': async ({ tokens }) => ({ token: tokens.operator }),
 };
 
 /** What may be said instead of yes, of things that the test cannot arrange. */

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, ORG } from '../journey/harness.ts';
-import { createValidator, inOrder, mediaOf, operationsOf, readDocument } from './document.ts';
+import { createValidator, inOrder, mediaOf, operationsOf, readDocument, rolesOf } from './document.ts';
 import type { Document } from './document.ts';
 import { requestsTo } from './generated.ts';
 import type { Generated } from './generated.ts';
@@ -53,7 +53,7 @@ describe('any request', () => {
     const response = await fetch(`${world.server.url}${path}${query === '' ? '' : `?${query}`}`, {
       method: operation.method,
       headers: {
-        authorization: `Bearer ${world.tokens.org}`,
+        authorization: `Bearer ${rolesOf(operation).includes('operator') ? world.tokens.operator : world.tokens.org}`,
         ...(key === null ? {} : { 'idempotency-key': key }),
       },
       ...(body === null ? {} : { body }),

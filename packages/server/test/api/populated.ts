@@ -1,7 +1,14 @@
 // A running server with one of everything, named as in the document's examples: so that these can be
 // sent as they are.
 import { sample } from '../../src/api/sample.ts';
-import { attemptsOf, eventually, startReceiver, startTestServer, tokenFor } from '../journey/harness.ts';
+import {
+  asOperator,
+  attemptsOf,
+  eventually,
+  startReceiver,
+  startTestServer,
+  tokenFor,
+} from '../journey/harness.ts';
 import type { Receiver, Shown, TestServer, TestServerOptions } from '../journey/harness.ts';
 
 const FOREIGN_ORG = 'org_00000000000000000000000FRGN';
@@ -18,6 +25,7 @@ export type Populated = {
     readonly foreignOrg: string;
     readonly app: string;
     readonly foreignApp: string;
+    readonly operator: string;
   };
   /** A path with its parameters filled in. @throws Error for a parameter that nothing here has. */
   readonly fill: (path: string, others?: Readonly<Record<string, string>>) => string;
@@ -95,6 +103,7 @@ export const startPopulated = async (options: TestServerOptions = {}): Promise<P
       foreignOrg: await tokenFor(FOREIGN_ORG),
       app: await tokenFor(undefined, app.id),
       foreignApp: await tokenFor(undefined, neighbour.id),
+      operator: asOperator().authorization.slice('Bearer '.length),
     },
     fill: (path, others = {}) =>
       path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {

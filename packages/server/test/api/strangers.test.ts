@@ -45,6 +45,11 @@ const makesOwn = ({ method, path, responses }: Operation): boolean =>
 const triesOf = (operation: Operation, { tokens }: Populated): Try[] => {
   const forApplications = rolesOf(operation).includes('application');
   const tries: Try[] = [{ who: 'nobody', token: null, status: 401 }];
+  if (rolesOf(operation).includes('operator')) {
+    const { operator: _operator, ...others } = tokens;
+    return [...tries, ...Object.entries(others).map(([who, token]) => ({ who, token, status: 403 }))];
+  }
+  tries.push({ who: 'the operator', token: tokens.operator, status: 403 });
   if (hasOwner(operation) && !makesOwn(operation))
     tries.push({ who: 'another organisation', token: tokens.foreignOrg, status: 404 });
   if (!forApplications)
@@ -100,6 +105,12 @@ describe('an operation', () => {
       expect(wrong).toEqual([]);
     },
   );
+
+  it('is open to the operator where it says so', async () => {
+    const theirs = operations.filter((operation) => rolesOf(operation).includes('operator'));
+    expect(theirs.map(({ operationId }) => operationId)).toEqual(['v1.admin.server', 'v1.admin.cluster']);
+    for (const operation of theirs) expect(await attempt(operation, world.tokens.operator)).toBe(200);
+  });
 
   it('is open to the application itself where it says so', { timeout: 60_000 }, async () => {
     const readable = operations.filter(

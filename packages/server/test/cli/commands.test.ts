@@ -52,11 +52,22 @@ describe('posthorn token create', () => {
     expect((await api(url, consumer, 'POST', '/app', { name: 'Not allowed' })).status).toBe(403);
   });
 
+  it('prints one for whoever runs the server, which opens no tenant', async () => {
+    const token = await create('--operator');
+    expect((await api(url, token, 'GET', '/admin/server')).status).toBe(200);
+    expect((await api(url, token, 'GET', '/app')).status).toBe(403);
+    expect((await api(url, await create(), 'GET', '/admin/server')).status).toBe(403);
+  });
+
   it('ends when it was told to', async () => {
     const claims = (token: string): { exp: number; iat: number } =>
       JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
     const { exp, iat } = claims(await create('--expires', '60'));
     expect(exp - iat).toBe(60);
+    const forOperator = claims(await create('--operator'));
+    expect(forOperator.exp - forOperator.iat).toBe(28 * 24 * 3600);
+    const short = claims(await create('--operator', '--expires', '60'));
+    expect(short.exp - short.iat).toBe(60);
     const forApp = claims(await create('--app', 'app_1', '--org', 'org_1'));
     expect(forApp.exp - forApp.iat).toBe(28 * 24 * 3600);
   });
@@ -66,6 +77,8 @@ describe('posthorn token create', () => {
     [['--org', 'org_'], '--org must look like org_…'],
     [['--org', 'org_a b'], '--org must look like org_…'],
     [['--app', 'customer-1'], '--app must be an application id, app_…'],
+    [['--operator', '--org', 'org_1'], '--operator is nobody’s token'],
+    [['--operator', '--app', 'app_1'], '--operator is nobody’s token'],
     [['--expires', 'never'], '--expires must be a number of seconds above 0'],
     [['--expires', '0'], '--expires must be a number of seconds above 0'],
     [['--expires', 'Infinity'], '--expires must be a number of seconds above 0'],

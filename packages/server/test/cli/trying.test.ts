@@ -2,8 +2,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { operatorToken } from '../../src/cli/sign-token.ts';
 import { freePort } from '../ports.ts';
-import { bash, devFacts, freshPlace, launcher, posthorn, run } from './posthorn.ts';
+import { bash, devFacts, freshPlace, JWT_SECRET, launcher, posthorn, run } from './posthorn.ts';
 import { commandsOn, startRealServer, type RealServer, type Shown } from './real-server.ts';
 
 let server: RealServer;
@@ -146,6 +147,8 @@ describe('doctor', () => {
     // This shell's settings are production's; the server lets endpoints be on this machine.
     const { code, out } = await run(['doctor', '--json', '--endpoint-url', 'http://127.0.0.1:3000/'], {
       ...server.env,
+      // Whoever has no secret of the server has a token of its operator.
+      POSTHORN_TOKEN: operatorToken(JWT_SECRET, Date.now()),
       DATABASE_URL: server.databaseUrl,
       POSTHORN_JWT_SECRET: 'x'.repeat(32),
       POSTHORN_MAIN_SECRET: 'y'.repeat(32),
@@ -159,6 +162,28 @@ describe('doctor', () => {
       ['shell', 'failed'],
     ]);
     expect(JSON.parse(out)).toMatchObject({ server: { url: server.url, by: 'by POSTHORN_URL' } });
+  });
+
+  it('asks as the operator where this shell has the secret, and says so where it has not', async () => {
+    const about = (out: string) =>
+      findings(out).filter(
+        ({ of, check }) => of === 'server' && check !== 'clock' && check !== 'certificate',
+      );
+    const withSecret = { ...server.env, POSTHORN_JWT_SECRET: JWT_SECRET };
+    const told = about((await run(['doctor', '--json'], withSecret)).out);
+    expect(told.map(({ check }) => check)).toContain('database');
+    const alone = about((await run(['doctor', '--json'], { ...withSecret, POSTHORN_TOKEN: '' })).out);
+    expect(alone.find(({ check }) => check === 'token')).toMatchObject({ state: 'ok' });
+    expect(alone.map(({ check }) => check)).toContain('database');
+    for (const env of [server.env, { ...server.env, POSTHORN_JWT_SECRET: 'x'.repeat(32) }]) {
+      const untold = about((await run(['doctor', '--json'], env)).out);
+      expect(untold.map(({ check, state }) => [check, state])).toEqual([
+        ['reachability', 'ok'],
+        ['token', 'ok'],
+        ['configuration', 'skipped'],
+      ]);
+      expect(untold.at(-1)!.found).toContain('posthorn token create --operator');
+    }
   });
 
   it('finds posthorn dev by its data directory, and complains of nothing else', async () => {

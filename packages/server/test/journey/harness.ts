@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { mintToken } from '../../src/api/tokens.ts';
+import { operatorToken } from '../../src/cli/sign-token.ts';
 import { createClock, createRandom } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/observe/log.ts';
@@ -15,6 +16,11 @@ export const ORG = 'org_23rb8YdGqMT0qIzpgGwdXfHirMu';
 
 export const tokenFor = (orgId: string = ORG, applicationId: string | null = null): Promise<string> =>
   mintToken({ secret: Buffer.from(JWT_SECRET), orgId, applicationId, nowMs: Date.now() });
+
+/** For whoever runs the server: headers of a call. */
+export const asOperator = (): { readonly authorization: string } => ({
+  authorization: `Bearer ${operatorToken(JWT_SECRET, Date.now())}`,
+});
 
 /** Whatever JSON comes back: tests look into it freely. */
 // oxlint-disable-next-line typescript/no-explicit-any

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../postgres.ts';
 import type { DispatchStore } from '../../src/dispatch/port.ts';
 import {
+  asOperator,
   createApplication,
   createEndpoint,
   eventually,
@@ -164,7 +165,10 @@ describe('with several nodes', () => {
     const seen = target.arrivals.length;
     fault = {};
     await eventually(
-      async () => (await nodes[0]!.call('GET', '/api/v1/admin/cluster')).body['unowned'] as number,
+      async () => {
+        const { body } = await nodes[0]!.call('GET', '/api/v1/admin/cluster', undefined, asOperator());
+        return body['unowned'] as number;
+      },
       (unowned) => unowned === 0,
     );
     await retriesElsewhere();

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../postgres.ts';
 import {
+  asOperator,
   createApplication,
   createEndpoint,
   eventually,
@@ -122,7 +123,7 @@ describe('roles', () => {
     const refused = await worker.call('GET', '/api/v1/app');
     expect([refused.status, refused.body.code]).toEqual([404, 'no_api_here']);
     expect((await fetch(`${worker.url}/readyz`)).status).toBe(200);
-    const { body } = await accepting.call('GET', '/api/v1/admin/cluster');
+    const { body } = await accepting.call('GET', '/api/v1/admin/cluster', undefined, asOperator());
     expect(body.nodes.map(({ role, partitions }: Json) => [role, partitions])).toEqual([
       ['api', 0],
       ['worker', 256],
