@@ -51,6 +51,32 @@ describe('readConfig', () => {
     ]);
   });
 
+  it('reads lists of secrets with any characters: as a JSON list, or one a line', () => {
+    const secrets = ['a secret, with blanks', ' ["and" brackets] ', 'plain'];
+    const json = JSON.stringify(secrets);
+    expect(read({ POSTHORN_MAIN_SECRET_OLD: json }).mainSecretsOld).toEqual(secrets);
+    expect(read({ POSTHORN_JWT_SECRET_OLD: json }).jwtSecretsOld).toEqual(secrets);
+    const lines = file('old', `${secrets.join('\n')}\n`);
+    expect(read({ POSTHORN_MAIN_SECRET_OLD_FILE: lines }).mainSecretsOld).toEqual(secrets);
+    expect(read({ POSTHORN_MAIN_SECRET_OLD: `${secrets.join('\r\n')}\n` }).mainSecretsOld).toEqual(secrets);
+    const one = file('one-old', 'one secret, with blanks\n');
+    expect(read({ POSTHORN_MAIN_SECRET_OLD_FILE: one }).mainSecretsOld).toEqual(['one secret, with blanks']);
+    const yaml = file(
+      'old.yaml',
+      `mainSecretsOld:\n${secrets.map((one) => `  - ${JSON.stringify(one)}\n`).join('')}`,
+    );
+    expect(read({ POSTHORN_CONFIG: yaml }).mainSecretsOld).toEqual(secrets);
+    expect(read({ POSTHORN_MAIN_SECRET_OLD: 'one two,three' }).mainSecretsOld).toEqual([
+      'one',
+      'two',
+      'three',
+    ]);
+    for (const bad of ['[not json', '["a", 1]', '[a b]'])
+      expect(issues({ POSTHORN_MAIN_SECRET_OLD: bad })[0]).toMatchObject({
+        name: 'POSTHORN_MAIN_SECRET_OLD',
+      });
+  });
+
   it('takes a secret from a file, without the newline at its end', () => {
     expect(read({ POSTHORN_JWT_SECRET_FILE: file('jwt', 'shh, secret\n') }).jwtSecret).toBe('shh, secret');
   });

@@ -49,6 +49,29 @@ const booleans: Readonly<Record<string, boolean>> = {
   no: false,
 };
 
+const asJsonList = (text: string): string[] | null => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+/** Items between blanks and commas; secrets may hold either, and then come one a line or as a JSON list. */
+const parseList = (text: string, areSecrets: boolean): { value: string[] } | { problem: string } => {
+  if (text.startsWith('[')) {
+    const items = asJsonList(text);
+    if (items !== null) return { value: items.filter((item) => item !== '') };
+    if (areSecrets)
+      return {
+        problem: 'begins with [ and is no JSON list of texts; write it like ["one secret", "another"]',
+      };
+  }
+  const between = areSecrets && text.includes('\n') ? /\r?\n/ : /[\s,]+/;
+  return { value: text.split(between).filter((item) => item !== '') };
+};
+
 const parseValue = (setting: Setting, text: string): { value: unknown } | { problem: string } => {
   switch (setting.kind) {
     case 'boolean': {
@@ -64,7 +87,7 @@ const parseValue = (setting: Setting, text: string): { value: unknown } | { prob
       return { value };
     }
     case 'list':
-      return { value: text.split(/[\s,]+/).filter((item) => item !== '') };
+      return parseList(text, setting.secret === true);
     case 'choice':
       return setting.choices.includes(text)
         ? { value: text }
@@ -95,15 +118,14 @@ const fromFile = (path: string | undefined, issues: ConfigIssue[]): Readonly<Rec
   const values: Record<string, string> = {};
   for (const [name, value] of Object.entries(parsed)) {
     if (!(name in settings)) fail(`${path}: unknown key "${name}"`);
-    else values[name] = Array.isArray(value) ? value.join(',') : String(value);
+    else values[name] = Array.isArray(value) ? JSON.stringify(value.map(String)) : String(value);
   }
   return values;
 };
 
 const readSecretFile = (variable: string, path: string, issues: ConfigIssue[]): string | undefined => {
   try {
-    // A trailing newline is the editor's, not the secret's.
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     issues.push({ name: variable, problem: `${path} cannot be read: ${(error as Error).message}` });
     return undefined;
@@ -127,7 +149,9 @@ const find = (
       return undefined;
     }
     const text = readSecretFile(`${setting.env}_FILE`, filePath, issues);
-    return text === undefined ? undefined : { text, origin: 'environment' };
+    if (text === undefined) return undefined;
+    // A trailing newline is the editor's, not the secret's; of a list it tells that each line is one.
+    return { text: setting.kind === 'list' ? text : text.replace(/\r?\n$/, ''), origin: 'environment' };
   }
   // Set and empty means something for a few (no retries); for the rest it means not set.
   if (direct !== undefined && (direct !== '' || setting.emptyIsValue === true))

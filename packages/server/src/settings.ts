@@ -70,7 +70,8 @@ export const settings = {
     env: 'POSTHORN_JWT_SECRET_OLD',
     secret: true,
     default: '',
-    description: 'Earlier JWT secrets that are still accepted, separated by spaces or commas.',
+    description:
+      'Earlier JWT secrets that are still accepted: separated by spaces or commas, or one a line, or a JSON list of texts.',
   },
   mainSecret: {
     kind: 'text',
@@ -84,7 +85,8 @@ export const settings = {
     env: 'POSTHORN_MAIN_SECRET_OLD',
     secret: true,
     default: '',
-    description: 'Earlier main secrets that can still be read, separated by spaces or commas.',
+    description:
+      'Earlier main secrets that can still be read: separated by spaces or commas, or one a line, or a JSON list of texts.',
   },
   retrySchedule: {
     kind: 'text',
