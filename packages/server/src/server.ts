@@ -33,6 +33,7 @@ import { observeDispatch } from './observe/dispatch.ts';
 import type { Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createOperatorRoutes } from './observe/routes.ts';
+import { watchUnreadable } from './observe/unreadable.ts';
 import { openPeering } from './peering.ts';
 import { retryWindowSeconds } from './outcome/retry-policy.ts';
 import { createApiStore } from './store/api-store.ts';
@@ -157,10 +158,12 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     await Promise.all([hotDatabase.close(), apiDatabase.close()]);
     return { kind: 'failed', ...refusal };
   }
+  const unreadable = watchUnreadable(log);
   const store = createPostgresStore({
     database: hotDatabase,
     sealer,
     leafRetentionDays: LEAF_RETENTION_DAYS,
+    onUnreadable: unreadable.found,
   });
   const apiStore = createApiStore(apiDatabase, sealer, taskEvent);
 
@@ -169,6 +172,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     queued: () => dispatcher.numbers().rows - dispatcher.numbers().inFlight,
     ingestBytes: () => ingest.pendingBytes() + bodies.pendingBytes(),
     partitionsOwned: () => dispatcher.numbers().partitions,
+    unreadableEndpoints: unreadable.count,
     databaseConnections: () => hotDatabase.connections(),
     databaseStatements: () => statements,
     databaseDisk: () => diskWatch?.share() ?? null,
@@ -255,7 +259,8 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
   const listenChannel = createListenChannel({
     api: apiDeps,
     clock,
-    loadEndpoint: async (endpointId) => (await store.loadEndpoints([endpointId]))[0],
+    loadEndpoint: async (endpointId) =>
+      (await store.loadEndpoints([endpointId])).find(({ isUnreadable }) => isUnreadable !== true),
     oldestWriterMs: createOldestWriter(apiDatabase),
     headersOf: createRequestHeaders(clock, outgoing),
   });

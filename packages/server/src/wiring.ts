@@ -25,6 +25,7 @@ import { retryWaits } from './outcome/retry-policy.ts';
 import { parseRetryPolicy, validateRetryPolicy } from './outcome/retry-policy-input.ts';
 import { databaseBytes } from './store/database-size.ts';
 import type { Database } from './store/postgres.ts';
+import { SealBroken } from './store/sealed.ts';
 
 /** The parts speak their own languages; these are the translations between them. */
 
@@ -265,6 +266,8 @@ export const createApiDeps = (wiring: ApiWiring): ApiDeps => {
     const message = await store.messages.find({ orgId, applicationId }, messageId, true);
     const [endpoint] = await wiring.endpoints.loadEndpoints([endpointId]);
     if (message === null || message.payload.kind !== 'bytes' || endpoint === undefined) return null;
+    if (endpoint.isUnreadable === true)
+      throw new SealBroken(`the secrets of ${endpointId} do not open: nothing can be signed`);
     const { bytes } = message.payload;
     const reply = dispatcher.resend({
       endpoint,

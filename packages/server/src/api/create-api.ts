@@ -95,6 +95,12 @@ const unavailable: Refusal = {
 
 const internal = refused(500, 'internal_error', 'Something went wrong in the server. Its log says more.');
 
+const unreadable = refused(
+  500,
+  'secret_unreadable',
+  'What is stored of this endpoint is sealed with a main secret that this server does not have, or was changed. Its operator has to add that secret to POSTHORN_MAIN_SECRET_OLD, or restore the row. Nothing was sent or written.',
+);
+
 // SQLSTATE class 42: the statement itself is wrong, and waiting will not mend it.
 const isUnavailable = (error: Error & { readonly failure?: { readonly code: string | null } }): boolean =>
   error.name === 'StoreUnavailable' && error.failure?.code?.startsWith('42') !== true;
@@ -184,7 +190,7 @@ export const createApi = (deps: ApiDeps): Api => {
   app.onError((error) => {
     if (isUnavailable(error)) return toResponse(unavailable);
     deps.report(error);
-    return toResponse(internal);
+    return toResponse(error.name === 'SealBroken' ? unreadable : internal);
   });
 
   return {

@@ -36,6 +36,8 @@ export type EndpointConfig = {
   readonly retryPolicy: RetryPolicy | null;
   /** Requests a second at most, in any second; null: no limit. */
   readonly rateLimit: number | null;
+  /** What is stored of it does not open here: nothing can be signed, so it is paused until it does. */
+  readonly isUnreadable?: true;
 };
 
 /** An application as message acceptance sees it, at one version of its configuration. */

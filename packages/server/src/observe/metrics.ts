@@ -10,6 +10,7 @@ export type Gauges = {
   readonly queued: () => number;
   readonly ingestBytes: () => number;
   readonly partitionsOwned: () => number;
+  readonly unreadableEndpoints: () => number;
   readonly databaseConnections: () => {
     readonly total: number;
     readonly idle: number;
@@ -100,6 +101,11 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
   gauge('deliveries_queued', 'Deliveries held in memory, not under way.', gauges.queued);
   gauge('ingest_pending_bytes', 'Payload bytes on their way into the database.', gauges.ingestBytes);
   gauge('partitions_owned', 'Partitions that this node owns.', gauges.partitionsOwned);
+  gauge(
+    'endpoints_unreadable',
+    'Endpoints whose secrets do not open with the main secrets of this node: their deliveries wait.',
+    gauges.unreadableEndpoints,
+  );
   new Counter({
     name: 'posthorn_db_statements_total',
     help: 'Statements sent to the database, one round trip each.',

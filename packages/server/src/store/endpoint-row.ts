@@ -85,19 +85,40 @@ export const areCurrent = (keys: unknown, headers: Uint8Array | null, sealer: Se
   (keys as { sealed: string }[]).every(({ sealed }) => sealer.isCurrent(Buffer.from(sealed, 'base64'))) &&
   (headers === null || sealer.isCurrent(headers));
 
-/** An endpoint as matching and delivering see it, its secrets opened. Throws SealBroken where they do not open. */
-export const endpointConfigOf = (row: EndpointRow, sealer: Sealer): EndpointConfig => ({
+/** Hears of endpoints whose secrets or policies cannot be read, and why. */
+export type OnUnreadable = (endpointId: string, why: string) => void;
+
+type Opened = Pick<EndpointConfig, 'keys' | 'headers' | 'retryPolicy' | 'paused' | 'isUnreadable'>;
+
+const openedOf = (row: EndpointRow, sealer: Sealer, onUnreadable: OnUnreadable): Opened => {
+  try {
+    return {
+      paused: row.paused_at === null ? null : { untilMs: row.paused_until },
+      keys: openKeys(row.id, row.keys, sealer),
+      headers: openHeaders(row.id, row.headers, sealer),
+      retryPolicy: retryPolicyOf(row.retry_policy),
+    };
+  } catch (error) {
+    onUnreadable(row.id, (error as Error).message);
+    // Held, not failed: whoever has the secret delivers what waits. And others are loaded with it.
+    return { paused: { untilMs: null }, keys: [], headers: [], retryPolicy: null, isUnreadable: true };
+  }
+};
+
+/** An endpoint as matching and delivering see it, its secrets opened; paused where they do not open. */
+export const endpointConfigOf = (
+  row: EndpointRow,
+  sealer: Sealer,
+  onUnreadable: OnUnreadable,
+): EndpointConfig => ({
   id: row.id,
   applicationId: row.app_id,
   orgId: row.org_id,
   partition: row.partition,
   url: row.url,
   disabled: row.disabled,
-  paused: row.paused_at === null ? null : { untilMs: row.paused_until },
   eventTypes: row.event_types,
   channels: row.channels,
-  keys: openKeys(row.id, row.keys, sealer),
-  headers: openHeaders(row.id, row.headers, sealer),
-  retryPolicy: retryPolicyOf(row.retry_policy),
   rateLimit: row.rate_limit,
+  ...openedOf(row, sealer, onUnreadable),
 });

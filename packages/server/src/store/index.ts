@@ -2,6 +2,7 @@ import type { DispatchStore } from '../dispatch/port.ts';
 import type { IngestStore } from '../ingest/port.ts';
 import { cancelExpiredStatements, createCancelExpired } from './cancel-expired.ts';
 import { closeLaneStatements, createCloseLane } from './close-lane.ts';
+import type { OnUnreadable } from './endpoint-row.ts';
 import { createUnfold, expansionStatements } from './expansions.ts';
 import { createLoadEndpointOperations, loadEndpointStatements } from './load-endpoints.ts';
 import { createFreeHeldOperations, freeHeldStatements } from './free-held.ts';
@@ -42,16 +43,18 @@ export type PostgresStoreOptions = {
   readonly sealer: Sealer;
   /** Days that leaves are kept; a payload with a shorter retention carries its own end. */
   readonly leafRetentionDays: number;
+  /** Hears of endpoints whose secrets do not open, each time that one is read. */
+  readonly onUnreadable?: OnUnreadable;
   /** Statements to use instead of the built-in ones. */
   readonly statements?: Partial<Statements>;
 };
 
 /** What ingest and dispatch need of the store, on PostgreSQL 15 to 18. */
 export const createPostgresStore = (options: PostgresStoreOptions): IngestStore & DispatchStore => {
-  const { database, sealer, leafRetentionDays } = options;
+  const { database, sealer, leafRetentionDays, onUnreadable = () => {} } = options;
   const sql: Statements = { ...statements, ...options.statements };
   return {
-    loadApplication: createLoadApplication(database, sql, sealer),
+    loadApplication: createLoadApplication(database, sql, sealer, onUnreadable),
     insertMessages: createInsertMessages(database, sql, { leafRetentionDays }),
     ...createOwnershipOperations(database, sql),
     ...createFreeHeldOperations(database, sql),
@@ -63,6 +66,6 @@ export const createPostgresStore = (options: PostgresStoreOptions): IngestStore 
     cancelExpired: createCancelExpired(database, sql),
     ...createNoticeOperations(database, sql),
     unfold: createUnfold(database, sql),
-    ...createLoadEndpointOperations(database, sql, sealer),
+    ...createLoadEndpointOperations(database, sql, sealer, onUnreadable),
   };
 };

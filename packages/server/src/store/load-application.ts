@@ -1,5 +1,5 @@
 import type { ApplicationConfig } from '../domain/configuration.ts';
-import type { EndpointRow } from './endpoint-row.ts';
+import type { EndpointRow, OnUnreadable } from './endpoint-row.ts';
 import { endpointColumns, endpointConfigOf } from './endpoint-row.ts';
 import type { Database, Statement } from './postgres.ts';
 import type { Sealer } from './sealed.ts';
@@ -31,7 +31,12 @@ type Row = Partial<EndpointRow> & {
 
 /** See IngestStore.loadApplication. An id wins over another application's equal uid. */
 export const createLoadApplication =
-  (database: Database, sql: { readonly loadApplication: Statement }, sealer: Sealer) =>
+  (
+    database: Database,
+    sql: { readonly loadApplication: Statement },
+    sealer: Sealer,
+    onUnreadable: OnUnreadable,
+  ) =>
   async (orgId: string, idOrUid: string): Promise<ApplicationConfig | null> => {
     const rows = await database.rows<Row>(sql.loadApplication, [orgId, idOrUid]);
     const first = rows[0];
@@ -43,6 +48,6 @@ export const createLoadApplication =
       configVersion: first.config_version,
       endpoints: rows
         .filter((row): row is Row & EndpointRow => row.id !== null)
-        .map((row) => endpointConfigOf(row, sealer)),
+        .map((row) => endpointConfigOf(row, sealer, onUnreadable)),
     };
   };

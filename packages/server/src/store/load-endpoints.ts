@@ -1,7 +1,7 @@
 import type { EndpointConfig } from '../domain/configuration.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { textArray } from './binary-array.ts';
-import type { EndpointRow } from './endpoint-row.ts';
+import type { EndpointRow, OnUnreadable } from './endpoint-row.ts';
 import { endpointColumns, endpointConfigOf } from './endpoint-row.ts';
 import { noteDisabled } from './operational-events.ts';
 import type { Database, Statement } from './postgres.ts';
@@ -37,10 +37,15 @@ ${noteDisabled('disabled e')}`,
 
 type Statements = { readonly [Key in keyof typeof loadEndpointStatements]: Statement };
 
-export const createLoadEndpointOperations = (database: Database, sql: Statements, sealer: Sealer) => ({
+export const createLoadEndpointOperations = (
+  database: Database,
+  sql: Statements,
+  sealer: Sealer,
+  onUnreadable: OnUnreadable,
+) => ({
   loadEndpoints: async (endpointIds: readonly string[]): Promise<readonly EndpointConfig[]> => {
     const rows = await database.rows<EndpointRow>(sql.loadEndpoints, [textArray(endpointIds)]);
-    return rows.map((row) => endpointConfigOf(row, sealer));
+    return rows.map((row) => endpointConfigOf(row, sealer, onUnreadable));
   },
   loadEventTypePolicies: async (orgId: string): Promise<ReadonlyMap<string, RetryPolicy>> => {
     const rows = await database.rows<{ name: string; retry_policy: unknown }>(sql.loadEventTypePolicies, [
