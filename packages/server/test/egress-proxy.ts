@@ -75,10 +75,11 @@ export const startProxy = async (say: Say = () => null, tls?: TlsOptions): Promi
 /** Tinyproxy with a user and a password, which lets through CONNECT to the given ports. */
 export const startTinyproxy = async (
   ports: readonly number[],
+  at?: number,
 ): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> => {
   const program = await debian('tinyproxy-bin', '/usr/bin/tinyproxy', '/usr/sbin/tinyproxy');
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-proxy-'));
-  const port = await freePort();
+  const port = at ?? (await freePort());
   const file = join(folder, 'tinyproxy.conf');
   await writeFile(
     file,

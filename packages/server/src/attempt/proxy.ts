@@ -28,8 +28,11 @@ export const parseEgressProxy = (text: string): EgressProxy => {
 
 export type Tunnel =
   | { readonly ok: true; readonly socket: Socket }
-  /** `proxy_unreachable`: it does not answer as a proxy. `proxy_refused`: it said no. */
-  | { readonly ok: false; readonly code: 'proxy_unreachable' | 'proxy_refused' };
+  /**
+   * `proxy_unreachable`: it does not answer as a proxy. `proxy_refused`: it said no. `proxy_bad_gateway`: it would, but
+   * does not get through to the target.
+   */
+  | { readonly ok: false; readonly code: 'proxy_unreachable' | 'proxy_refused' | 'proxy_bad_gateway' };
 
 const MOST_HEAD_BYTES = 16_384;
 const HEAD_END = '\r\n\r\n';
@@ -79,6 +82,8 @@ export const openTunnel = (
       if (at < 0 && head.length <= MOST_HEAD_BYTES) continue;
       const status = /^HTTP\/1\.[01] (\d{3})\b/.exec(head.toString('latin1', 0, 16))?.[1];
       if (at < 0 || status === undefined) return onGone();
+      // Proxies say so with any of these: 500 (tinyproxy), 502, 503 (squid), 504.
+      if (status.startsWith('5')) return end({ ok: false, code: 'proxy_bad_gateway' });
       if (!status.startsWith('2')) return end({ ok: false, code: 'proxy_refused' });
       const rest = head.subarray(at + HEAD_END.length);
       if (rest.length > 0) socket.unshift(rest);

@@ -19,6 +19,7 @@ describe('countersAfter', () => {
     ['the last failure', answer(500), { kind: 'dead', reason: 'exhausted' }, [4, 2, 0]],
     ['a free 429', answer(429), free, [3, 3, 0]],
     ['a 429 that counts', answer(429), counted, [4, 2, 0]],
+    ['what never left', { kind: 'network', code: 'proxy_unreachable' }, free, [3, 3, 0]],
     ['a free unknown', { kind: 'unknown' }, free, [3, 2, 2]],
     ['an unknown that counts', { kind: 'unknown' }, counted, [4, 2, 2]],
   ])('after %s', (_what, result, verdict, [attemptsUsed, throttled, unknowns]) => {

@@ -5,7 +5,7 @@ import { outcomeOf } from './outcome.ts';
 export type Counters = {
   /** Attempts that counted. The next one is number `attemptsUsed + 1` of the policy. */
   readonly attemptsUsed: number;
-  /** 429 answers that did not count. */
+  /** Attempts that did not count: 429 answers, and what never left this side. */
   readonly throttled: number;
   /** Unknown attempts in a row, the latest included. */
   readonly unknowns: number;
@@ -17,7 +17,7 @@ export const countersAfter = (before: Counters, result: AttemptResult, verdict: 
   const outcome = outcomeOf(result);
   return {
     attemptsUsed: before.attemptsUsed + (counted ? 1 : 0),
-    throttled: before.throttled + (outcome === 'throttled' && !counted ? 1 : 0),
+    throttled: before.throttled + ((outcome === 'throttled' || outcome === 'unsent') && !counted ? 1 : 0),
     unknowns: outcome === 'unknown' ? before.unknowns + 1 : 0,
   };
 };

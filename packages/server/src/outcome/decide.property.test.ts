@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AttemptResult } from '../domain/attempt.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { countersAfter, type Counters } from './counters.ts';
-import { decide, FREE_THROTTLES, FREE_UNKNOWNS } from './decide.ts';
+import { decide, FREE_THROTTLES, FREE_UNKNOWNS, FREE_UNSENT } from './decide.ts';
 import { RETRY_AFTER_CAP_MS } from './retry-after.ts';
 import { attemptsOf, waitSeconds } from './retry-policy.ts';
 
@@ -21,7 +21,7 @@ const policies: fc.Arbitrary<RetryPolicy> = fc.oneof(
     .map((fields): RetryPolicy => ({ kind: 'exponential', ...fields })),
 );
 
-const codes = fc.string({ minLength: 1 });
+const codes = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom('proxy_unreachable', 'no_socket'));
 const results: fc.Arbitrary<AttemptResult> = fc.oneof(
   fc.record({
     kind: fc.constant('response' as const),
@@ -126,7 +126,7 @@ describe('decide', () => {
     const scripts = fc.array(results, { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(scripts, policies, (script, policy) => {
-        const atMost = (attemptsOf(policy) + FREE_THROTTLES) * (FREE_UNKNOWNS + 1);
+        const atMost = (attemptsOf(policy) + FREE_THROTTLES + FREE_UNSENT) * (FREE_UNKNOWNS + 1);
         let counters: Counters = { attemptsUsed: 0, throttled: 0, unknowns: 0 };
         let tries = 0;
         for (let nowMs = 0, isOpen = true; isOpen; tries++) {

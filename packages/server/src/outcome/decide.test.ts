@@ -57,6 +57,40 @@ describe('success', () => {
   });
 });
 
+describe('what never left this side', () => {
+  const unsent = (code: string): AttemptResult => ({ kind: 'network', code });
+
+  it.each(['proxy_unreachable', 'proxy_refused', 'no_socket', 'not_permitted'])(
+    'because of %s costs no attempt, and leaves the lane alone',
+    (code) => {
+      expect(deciding(unsent(code))).toEqual({ verdict: retryIn(1000, false), lane: none });
+    },
+  );
+
+  it('waits twice as long each time, up to five minutes, or as long as the schedule', () => {
+    const waits = [1, 2, 5, 4999, 5000].map((throttledSoFar) => {
+      const { verdict } = deciding(unsent('proxy_unreachable'), { throttledSoFar });
+      return verdict.kind === 'retry' && verdict.atMs - NOW;
+    });
+    expect(waits).toEqual([2000, 4000, 32_000, 5 * MINUTE, 1000]);
+    const late = deciding(unsent('proxy_unreachable'), { attempt: 8 });
+    expect(late.verdict).toEqual(retryIn(6 * HOUR, false));
+  });
+
+  it('is made again after the last attempt, too, and where there is one only', () => {
+    expect(deciding(unsent('proxy_refused'), { attempt: 11 }).verdict).toMatchObject({
+      countsAsAttempt: false,
+    });
+    expect(deciding(unsent('proxy_refused'), { policy: once }).verdict).toEqual(retryIn(1000, false));
+  });
+
+  it('counts at the end of the message’s life', () => {
+    expect(deciding(unsent('proxy_refused'), { policy: once, windowEndsAtMs: NOW + 10 }).verdict).toEqual(
+      dead,
+    );
+  });
+});
+
 describe('failure', () => {
   it.each<[string, AttemptResult]>([
     ['a status below 200', answer(101)],
@@ -78,6 +112,7 @@ describe('failure', () => {
     ['a name that does not resolve', { kind: 'dns', code: 'dns_not_found' }],
     ['a bad certificate', { kind: 'tls', code: 'tls_expired' }],
     ['a reset connection', { kind: 'network', code: 'connection_reset' }],
+    ['a receiver that the proxy does not reach', { kind: 'network', code: 'proxy_bad_gateway' }],
     ['garbage for HTTP', { kind: 'protocol', code: 'protocol_error' }],
   ])('is %s: tried again by the schedule, lane untouched', (_what, result) => {
     expect(deciding(result)).toEqual({ verdict: retryIn(1000), lane: none });

@@ -18,6 +18,9 @@ export const LANE_PAUSE_MAX_MS = 5 * 60 * 1000;
  */
 export const FREE_THROTTLES = 50;
 
+/** Tries that never left this side and cost no attempt: more than two weeks of them. Bounded like everything. */
+export const FREE_UNSENT = 5_000;
+
 /**
  * Unknown attempts in a row that cost nothing; the third counts. They are the fault of this side,
  * but a delivery that crashes its node must not do so for ever.
@@ -52,7 +55,7 @@ export type DecideInput = {
   readonly random: number;
   /** From here on 429 counts as an attempt (the end of the message's life); null or absent: never by time. */
   readonly windowEndsAtMs?: number | null;
-  /** 429 answers of this run that did not count so far. */
+  /** Attempts of this run that did not count so far: 429 answers, and what never left this side. */
   readonly throttledSoFar: number;
   /** Unknown attempts in a row just before this one. */
   readonly unknownsSoFar: number;
@@ -98,6 +101,14 @@ const whenUnknown = (input: DecideInput): Verdict =>
     ? { kind: 'retry', atMs: Math.ceil(input.nowMs), countsAsAttempt: false }
     : bySchedule(input, 0);
 
+/** Costs time and no attempt: whoever runs this side has to mend it. */
+const whenUnsent = (input: DecideInput): Verdict => {
+  if (input.throttledSoFar >= FREE_UNSENT) return bySchedule(input, 0);
+  const atMs = after(input, Math.max(scheduledWaitMs(input) ?? 0, throttleWaitMs(input)));
+  if (atMs > (input.windowEndsAtMs ?? Infinity)) return bySchedule(input, 0);
+  return { kind: 'retry', atMs, countsAsAttempt: false };
+};
+
 const verdictOn = (outcome: Outcome, input: DecideInput, hintMs: number): Verdict => {
   switch (outcome) {
     case 'succeeded':
@@ -106,6 +117,8 @@ const verdictOn = (outcome: Outcome, input: DecideInput, hintMs: number): Verdic
       return whenUnknown(input);
     case 'throttled':
       return whenThrottled(input, hintMs);
+    case 'unsent':
+      return whenUnsent(input);
     case 'gone':
     case 'overloaded':
     case 'failed':
@@ -119,7 +132,7 @@ const pause = (nowMs: number, waitMs: number, reason: 'retry_after' | 'throttled
   waitMs > 0 ? { kind: 'pause', untilMs: Math.ceil(nowMs) + waitMs, reason } : { kind: 'none' };
 
 const effectOf = (outcome: Outcome, input: DecideInput, hintMs: number): LaneEffect => {
-  if (outcome === 'succeeded' || outcome === 'unknown') return { kind: 'none' };
+  if (outcome === 'succeeded' || outcome === 'unknown' || outcome === 'unsent') return { kind: 'none' };
   if (outcome === 'gone') return { kind: 'gone' };
   if (hintMs > 0 && hintMs <= LANE_PAUSE_MAX_MS) return pause(input.nowMs, hintMs, 'retry_after');
   if (outcome === 'failed') return { kind: 'none' };
@@ -139,6 +152,8 @@ const effectOf = (outcome: Outcome, input: DecideInput, hintMs: number): LaneEff
  *   here either.
  * - 502, 503, 504 pause the lane for the schedule's own wait, at most a second.
  * - 410 stops the lane (`decideGone` says what follows); the delivery stays on its schedule.
+ * - What never left this side ({@link Outcome} `unsent`) costs no attempt, not even of a policy without retries; its
+ *   waits double up to {@link THROTTLE_WAIT_MAX_MS}.
  * - An unknown attempt is made again at once, {@link FREE_UNKNOWNS} times in a row for nothing, even
  *   after the last attempt and without any retries: at-least-once is the promise.
  *

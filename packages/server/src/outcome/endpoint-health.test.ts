@@ -55,6 +55,7 @@ describe('an outage', () => {
     ['a success while healthy', seen('succeeded')],
     ['429', seen('throttled', { givenUp: true })],
     ['an unknown attempt', seen('unknown', { givenUp: true })],
+    ['what never left this side', seen('unsent', { givenUp: true })],
     ['a failure by hand', seen('failed', { trigger: 'manual', givenUp: true })],
     ['a 410 by hand', seen('gone', { trigger: 'manual', givenUp: true })],
   ])('neither begins nor is confirmed by %s', (_what, evidence) => {
@@ -146,7 +147,15 @@ describe('410', () => {
 
 describe('any history', () => {
   const steps = fc.record({
-    outcome: fc.constantFrom<Outcome>('succeeded', 'gone', 'throttled', 'overloaded', 'failed', 'unknown'),
+    outcome: fc.constantFrom<Outcome>(
+      'succeeded',
+      'gone',
+      'throttled',
+      'overloaded',
+      'failed',
+      'unsent',
+      'unknown',
+    ),
     trigger: fc.constantFrom('scheduled', 'manual'),
     deliveryFailingForMs: fc.nat({ max: DAY }),
     givenUp: fc.boolean(),

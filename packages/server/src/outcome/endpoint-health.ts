@@ -98,7 +98,8 @@ const onFailure = (
  *
  * - The clock starts with the first failure after a success; any success, by hand too, clears it.
  *   A failure by hand neither starts nor confirms anything: somebody is testing.
- * - 429 neither starts, ends nor confirms an outage: the receiver works. Nor does an unknown attempt.
+ * - 429 neither starts, ends nor confirms an outage: the receiver works. Nor does an unknown attempt, or one that
+ *   never left this side: nobody has asked the receiver.
  * - Time alone does not disable. Between two rare messages nobody knows how the endpoint was, so the
  *   failure that ends the time must come from a witness: a delivery that has been failing for a
  *   tenth of the time itself (half a day of five), or that has used up its schedule. A blip a week
@@ -120,6 +121,7 @@ export const onAttempt = (
         ? unchanged
         : { health: healthy, effect: { kind: 'recovered' } };
     case 'throttled':
+    case 'unsent':
     case 'unknown':
       return unchanged;
     case 'gone':

@@ -8,9 +8,18 @@ import type { AttemptResult } from '../domain/attempt.ts';
  * throttled   429: the receiver works and asks for less.
  * overloaded  502, 503, 504: the receiver or what stands before it cannot keep up.
  * failed      Anything else, redirects included: they are never followed.
+ * unsent      Nothing left this side, for a reason of its own (the operator's proxy, no socket, a firewall here).
  * unknown     This side died; the request may have been sent. Says nothing about the receiver.
  */
-export type Outcome = 'succeeded' | 'gone' | 'throttled' | 'overloaded' | 'failed' | 'unknown';
+export type Outcome = 'succeeded' | 'gone' | 'throttled' | 'overloaded' | 'failed' | 'unsent' | 'unknown';
+
+/** Codes of attempts that never got out: the receiver had no part in them. */
+const UNSENT: ReadonlySet<string> = new Set([
+  'proxy_unreachable',
+  'proxy_refused',
+  'no_socket',
+  'not_permitted',
+]);
 
 const ofStatus = (status: number): Outcome => {
   if (status >= 200 && status <= 299) return 'succeeded';
@@ -37,9 +46,10 @@ export const outcomeOf = (result: AttemptResult): Outcome => {
     case 'refused':
     case 'dns':
     case 'tls':
-    case 'network':
     case 'protocol':
       return 'failed';
+    case 'network':
+      return UNSENT.has(result.code) ? 'unsent' : 'failed';
     case 'unknown':
       return 'unknown';
     default:
