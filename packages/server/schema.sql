@@ -134,6 +134,8 @@ create table event_type (
   retry_policy jsonb,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  priority smallint,
+  constraint event_type_priority_check CHECK (((priority >= 0) AND (priority <= 2))),
   constraint event_type_pkey PRIMARY KEY (org_id, name)
 );
 
@@ -149,6 +151,7 @@ create table expansion (
   turn_at timestamp with time zone not null default statement_timestamp(),
   constraint expansion_pkey PRIMARY KEY (msg_id)
 );
+CREATE INDEX expansion_class ON public.expansion USING btree (priority, turn_at, msg_id);
 CREATE INDEX expansion_turn ON public.expansion USING btree (turn_at, msg_id);
 
 create table idempotency (
@@ -238,6 +241,7 @@ create table message (
   idem_hash text,
   deliver_at timestamp with time zone,
   expires_at timestamp with time zone,
+  priority smallint,
   constraint message_check CHECK ((((idem_key IS NULL) = (idem_scope IS NULL)) AND ((idem_key IS NULL) = (idem_hash IS NULL)))),
   constraint message_pkey PRIMARY KEY (app_id, id)
 ) partition by RANGE (id);

@@ -20,6 +20,7 @@ import type { DispatchNode } from './dispatch/contract.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { DispatchStore, NodeRole } from './dispatch/port.ts';
 import { systemTimers } from './dispatch/timers.ts';
+import { priorities, type Priority } from './domain/delivery.ts';
 import { createIdSource } from './domain/ids.ts';
 import { keepHouse } from './housekeeping.ts';
 import { createBodyReader } from './ingest/body.ts';
@@ -122,6 +123,7 @@ const TASK_CHUNK = 500;
 export const startServer = async (options: ServerOptions): Promise<StartResult> => {
   const { config, clock, random, log } = options;
   const decorate = options.decorate ?? {};
+  const settings = dispatchSettings(config, options.alone);
   const ids = createIdSource(clock.nowMs, random.bytes);
   const node: DispatchNode = {
     ...(options.node ?? { id: random.uuid(), name: config.nodeName ?? `${hostname()}:${process.pid}` }),
@@ -191,7 +193,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     random,
     ids,
     timers: systemTimers,
-    settings: dispatchSettings(config, options.alone),
+    settings,
     observe: observeDispatch(log, metrics),
   });
   const opened = await openPeering({
@@ -209,8 +211,8 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     return opened;
   }
   const { peering } = opened;
-  const wake = (endpointId: string): void => {
-    dispatcher.wake(endpointId, clock.nowMs());
+  const wake = (endpointId: string, priority?: Priority): void => {
+    dispatcher.wake(endpointId, clock.nowMs(), priority);
     peering.tell(endpointId);
   };
   const onError = (error: unknown): void =>
@@ -220,6 +222,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     admission: createAdmission(dispatcher, wake, peering.tell),
     node: node.id,
     clock,
+    refreshMs: settings.endpointRefreshMs,
     ids,
     schedule: (run) => void setImmediate(run),
     maxPendingBytes: config.maxPending,
@@ -297,7 +300,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     ...(config.role === 'worker' ? {} : { upgrade: listenChannel.upgrade }),
   });
   const postBroadcast = createBroadcastPost(ingest);
-  const { leaseMs, retryPolicy } = dispatchSettings(config, options.alone);
+  const { leaseMs, retryPolicy } = settings;
   const look = createAuditor({
     store: createAuditStore(hotDatabase),
     settings: { leaseMs, retryWindowMs: retryWindowSeconds(retryPolicy) * 1000 },
@@ -345,7 +348,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
           for (;;) {
             const step = await apiStore.tasks.workOne(TASK_CHUNK, postBroadcast);
             if (step === null) return;
-            step.endpointIds.forEach(wake);
+            for (const endpointId of step.endpointIds) wake(endpointId, priorities.bulk);
           }
         },
       },

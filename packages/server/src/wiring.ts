@@ -15,6 +15,7 @@ import type { ManualReply } from './dispatch/manual.ts';
 import type { DispatchStore } from './dispatch/port.ts';
 import { defaultDispatchSettings, type DispatchSettings } from './dispatch/settings.ts';
 import { parseDisk } from './domain/disk.ts';
+import type { Priority } from './domain/delivery.ts';
 import type { IdSource } from './domain/ids.ts';
 import { broadcastScope } from './domain/message.ts';
 import type { Admission, Ingest } from './ingest/ingest.ts';
@@ -108,7 +109,7 @@ export const dispatchSettings = (config: Config, alone: boolean): DispatchSettin
 /** Dispatch's lanes as ingest sees them. */
 export const createAdmission = (
   dispatcher: Dispatcher,
-  wake: (endpointId: string) => void,
+  wake: (endpointId: string, priority: Priority) => void,
   tell: (id: string) => void,
 ): Admission => ({
   admit: dispatcher.admit,
@@ -120,7 +121,7 @@ export const createAdmission = (
       messageId: message.id,
       partition: endpoint.partition,
       epoch,
-      priority: 1,
+      priority: message.priority,
       expiresAtMs: message.expiresAtMs,
       attemptsUsed: 0,
       throttled: 0,
@@ -137,9 +138,9 @@ export const createAdmission = (
   },
   cancel: (endpoint, bytes) => dispatcher.cancel(endpoint.id, bytes),
   // Other owners find scheduled work by their scan, long before it is due.
-  wake: (endpointId, dueMs) => {
-    if (dueMs === null) wake(endpointId);
-    else dispatcher.wake(endpointId, dueMs);
+  wake: (endpointId, dueMs, priority) => {
+    if (dueMs === null) wake(endpointId, priority);
+    else dispatcher.wake(endpointId, dueMs, priority);
   },
   unfold: (applicationId) => {
     dispatcher.unfold();
@@ -158,6 +159,7 @@ export const createBroadcastPost =
         ...fields,
         deliverAtMs: fields.deliverAtMs ?? null,
         expiresAtMs: fields.expiresAtMs ?? null,
+        priority: fields.priority ?? null,
         payload: Buffer.from(payloadBase64, 'base64'),
         application: null,
       },
@@ -238,14 +240,16 @@ export const createConfigChanges = (deps: {
   };
 
   return async (change) => {
-    if (change.applicationId !== null) deps.ingest.forget(change.applicationId);
+    const { applicationId, orgId } = change;
+    if (applicationId !== null) deps.ingest.forget({ applicationId });
     if (change.endpointIds.length > 0) {
       const here = change.endpointIds.map((endpointId) => dispatcher.configChanged({ endpointId }));
       await Promise.all([...here, change.areNew === true ? null : confirmElsewhere(change.endpointIds)]);
-    } else if (change.applicationId !== null) {
-      await dispatcher.configChanged({ applicationId: change.applicationId });
+    } else if (applicationId !== null) {
+      await dispatcher.configChanged({ applicationId });
     } else {
-      await dispatcher.configChanged({ orgId: change.orgId });
+      deps.ingest.forget({ orgId });
+      await dispatcher.configChanged({ orgId });
     }
   };
 };
@@ -320,6 +324,7 @@ export const createApiDeps = (wiring: ApiWiring): ApiDeps => {
         occurredAtMs: placed.occurredAtMs ?? null,
         deliverAtMs: null,
         expiresAtMs: null,
+        priority: placed.priority ?? null,
         application: null,
       },
       idempotency: placed.key ?? null,

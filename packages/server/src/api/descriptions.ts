@@ -32,6 +32,7 @@ const meanings: Readonly<Record<string, string>> = {
   secret: 'What deliveries are signed with; made up when left out',
   disabled: 'A disabled endpoint gets no new deliveries',
   disabledReason: 'Why it was disabled',
+  priority: 'How urgent: critical, normal or bulk; of an event type, that of its messages that name none',
   retryPolicy: 'Waits in seconds before each further attempt, or a policy; null for the default',
   ownerEmail: 'Who is told when the endpoint is in trouble',
   headers: 'Headers by name',

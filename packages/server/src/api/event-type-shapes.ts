@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi';
+import { priorities, priorityNames } from '../domain/delivery.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { eventTypeLimits } from '../domain/event-types.ts';
 import { badRequest, invalid } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { formatDate } from './dates.ts';
-import { eventTypeName, nameSet, plainText } from './fields.ts';
+import { eventTypeName, nameSet, plainText, priorityName } from './fields.ts';
 import { schemaProblem } from './json-schema.ts';
 import type { ApiDeps } from './port.ts';
 import type { EventTypeFields, EventTypeRecord } from './records.ts';
@@ -33,6 +34,7 @@ const fields = {
   featureFlag: eventTypeName.nullish(),
   groupName: eventTypeName.nullish(),
   retryPolicy: z.unknown().optional(),
+  priority: priorityName.nullish(),
 };
 
 const about = {
@@ -87,6 +89,7 @@ export const eventTypeOut = z
     featureFlags: z.array(z.string()).nullable(),
     groupName: z.string().nullable(),
     retryPolicy: z.unknown().optional(),
+    priority: priorityName.optional(),
   })
   .openapi('EventTypeOut', {
     example: {
@@ -114,6 +117,7 @@ export const showEventType = (record: EventTypeRecord): z.infer<typeof eventType
   featureFlags: record.featureFlags === null ? null : [...record.featureFlags],
   groupName: record.groupName,
   ...(record.retryPolicy === null ? {} : { retryPolicy: record.retryPolicy }),
+  ...(record.priority === null ? {} : { priority: priorityNames[record.priority] }),
 });
 
 type Input = Partial<z.infer<typeof eventTypePatch>>;
@@ -158,6 +162,7 @@ export const checkEventType = (
     featureFlags: flagsOf(input),
     groupName: input.groupName,
     retryPolicy: policy.value,
+    priority: typeof input.priority === 'string' ? priorities[input.priority] : input.priority,
   };
   const changes = Object.entries(wanted).filter(([, value]) => value !== undefined);
   return { value: Object.fromEntries(changes) };
@@ -172,5 +177,6 @@ export const completeEventType = (changes: Partial<EventTypeFields>): EventTypeF
   featureFlags: null,
   groupName: null,
   retryPolicy: null,
+  priority: null,
   ...changes,
 });

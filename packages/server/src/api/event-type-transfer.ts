@@ -1,7 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { priorityNames } from '../domain/delivery.ts';
 import { badRequest, invalid, json } from './answers.ts';
 import type { Refusal } from './answers.ts';
 import { completeEventType, tooManyEventTypes } from './event-type-shapes.ts';
+import { priorityName } from './fields.ts';
 import { operate } from './operation.ts';
 import { readWebhooks } from './openapi-webhooks.ts';
 import type { DescribedEventType } from './openapi-webhooks.ts';
@@ -40,6 +42,7 @@ const described = z
     deprecated: z.boolean(),
     groupName: z.string().nullable(),
     featureFlags: z.array(z.string()).nullable(),
+    priority: priorityName.optional(),
   })
   .openapi('EventTypeFromOpenApi');
 
@@ -62,6 +65,7 @@ const merged = (from: DescribedEventType, present: EventTypeRecord | undefined):
   ...(from.schemas === null ? {} : { schemas: from.schemas }),
   ...(from.groupName === null ? {} : { groupName: from.groupName }),
   ...(from.featureFlags === null ? {} : { featureFlags: from.featureFlags }),
+  ...(from.priority === null ? {} : { priority: from.priority }),
 });
 
 const tooManyDocuments: Refusal = {
@@ -136,6 +140,7 @@ export const eventTypeTransferRoutes = (deps: ApiDeps): OpenAPIHono => {
           deprecated: fields.deprecated,
           groupName: fields.groupName,
           featureFlags: fields.featureFlags,
+          ...(fields.priority === null ? {} : { priority: priorityNames[fields.priority] }),
         }));
         return json(200, { data: { modified: [], to_modify: toModify } });
       }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { priorityNames } from '../domain/delivery.ts';
 import { parseDate } from './dates.ts';
 import { MAX_LIMIT } from './paging.ts';
 import type { RuleParams } from './validation.ts';
@@ -75,6 +76,9 @@ export const rate = (message: string): z.ZodType<number, number> =>
     .min(1, message)
     .max(65_535, 'must fit in 16 bits')
     .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
+
+/** A class of urgency by its name. */
+export const priorityName = z.enum(priorityNames);
 
 /** A moment, as Unix milliseconds. */
 export const moment = z

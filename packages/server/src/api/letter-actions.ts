@@ -173,7 +173,7 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
       if (before === null) return notFound();
       const edited = editedPayload(caller.body, caller.bytes, before);
       if ('kind' in edited) return edited;
-      const { eventType, channels, tags, occurredAtMs } = before;
+      const { eventType, channels, tags, occurredAtMs, priority } = before;
       // Under the letter's own key: one message, however often this breaks off half-way and is repeated.
       const placed = await deps.place({
         ...path,
@@ -182,6 +182,7 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
         channels,
         tags,
         occurredAtMs,
+        priority,
         payloadRetentionHours,
         key: {
           scope: replacementScope(orgId),

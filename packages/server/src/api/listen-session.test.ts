@@ -36,6 +36,7 @@ const messageOf = (id: string, eventType = 'a'): MessageRecord => ({
   occurredAtMs: null,
   deliverAtMs: null,
   expiresAtMs: null,
+  priority: 1,
   createdAtMs: START_MS,
 });
 

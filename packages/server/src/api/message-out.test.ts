@@ -14,6 +14,7 @@ const message = (payload: MessageRecord['payload'], contentType = 'application/j
   occurredAtMs: 0,
   deliverAtMs: null,
   expiresAtMs: null,
+  priority: 1,
   createdAtMs: 1000,
 });
 

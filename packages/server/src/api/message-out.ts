@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { priorities, priorityNames } from '../domain/delivery.ts';
 import { formatDate } from './dates.ts';
 import type { MessageRecord } from './records.ts';
 
@@ -67,6 +68,7 @@ const aroundPayload = (
       dateOf('occurredAt', message.occurredAtMs) +
       dateOf('deliverAt', message.deliverAtMs) +
       dateOf('expiresAt', message.expiresAtMs) +
+      (message.priority === priorities.normal ? '' : `,"priority":"${priorityNames[message.priority]}"`) +
       (typeof replaces === 'string' ? `,"replaces":"${replaces}"` : '') +
       (more === '{}' ? '}' : `,${more.slice(1)}`),
   };

@@ -7,6 +7,7 @@ import {
   idOrUid,
   listQuery,
   moment,
+  priorityName,
   tagName,
   timeQuery,
 } from './fields.ts';
@@ -27,6 +28,7 @@ const shown = {
   occurredAt: z.string().optional(),
   deliverAt: z.string().optional(),
   expiresAt: z.string().optional(),
+  priority: priorityName.optional(),
   replaces: z.string().optional(),
 };
 

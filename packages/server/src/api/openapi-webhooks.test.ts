@@ -27,6 +27,7 @@ describe('readWebhooks', () => {
             deprecated: true,
             'x-svix-group-name': 'invoice',
             'x-svix-feature-flags': ['beta', 'eu'],
+            'x-posthorn-priority': 'critical',
           },
         ),
         'An invoice!': {
@@ -43,6 +44,7 @@ describe('readWebhooks', () => {
         deprecated: true,
         groupName: 'invoice',
         featureFlags: ['beta', 'eu'],
+        priority: 0,
       },
       {
         name: 'invoice.sent',
@@ -51,6 +53,7 @@ describe('readWebhooks', () => {
         deprecated: false,
         groupName: null,
         featureFlags: ['beta'],
+        priority: null,
       },
       expect.objectContaining({ name: 'old', description: 'Of the path' }),
     ]);
@@ -129,6 +132,7 @@ describe('readWebhooks', () => {
         broken: posting({ type: 'thing' }),
         group: { post: { 'x-svix-group-name': 'a b' } },
         flags: { post: { 'x-svix-feature-flags': [] } },
+        urgency: { post: { 'x-posthorn-priority': 'urgent' } },
         twice: { post: {} },
       },
       'x-webhooks': { twice: { post: {} } },
@@ -141,6 +145,7 @@ describe('readWebhooks', () => {
       ['body spec webhooks broken', 'not a valid JSON Sch'],
       ['body spec webhooks group', 'has an `x-svix-group'],
       ['body spec webhooks flags', 'has `x-svix-feature-'],
+      ['body spec webhooks urgency', 'has an `x-posthorn-p'],
       ['body spec x-webhooks twice', 'is described twice'],
     ]);
     for (const document of [null, [], { openapi: '3.1.0' }, { webhooks: [] }]) {
@@ -179,6 +184,7 @@ describe('writeWebhooks', () => {
       featureFlags: ['f'],
       groupName: 'g',
       retryPolicy: null,
+      priority: 0 as const,
       createdAtMs: 0,
       updatedAtMs: 0,
     };
@@ -189,6 +195,7 @@ describe('writeWebhooks', () => {
       schemas: null,
       featureFlags: null,
       groupName: null,
+      priority: null,
     };
     const document = writeWebhooks([record, plain]);
     expect(document['components']).toEqual({ schemas: { 'a.List': { type: 'array' } } });
@@ -200,8 +207,17 @@ describe('writeWebhooks', () => {
         deprecated: true,
         groupName: 'g',
         featureFlags: ['f'],
+        priority: 0,
       },
-      { name: 'b', description: 'A', schemas: null, deprecated: false, groupName: null, featureFlags: null },
+      {
+        name: 'b',
+        description: 'A',
+        schemas: null,
+        deprecated: false,
+        groupName: null,
+        featureFlags: null,
+        priority: null,
+      },
     ]);
   });
 });

@@ -1,6 +1,7 @@
 import { eventTypeLimits } from '../domain/event-types.ts';
+import { priorities, priorityNames, type Priority } from '../domain/delivery.ts';
 import type { Invalidity } from './answers.ts';
-import { eventTypeName, isIdOrUid, plainText } from './fields.ts';
+import { eventTypeName, isIdOrUid, plainText, priorityName } from './fields.ts';
 import { schemaProblem } from './json-schema.ts';
 import { bundleSchema, unbundleSchema } from './openapi-schema.ts';
 import { isObject, resolvePointer } from './schema-graph.ts';
@@ -16,6 +17,7 @@ export type DescribedEventType = {
   readonly deprecated: boolean;
   readonly groupName: string | null;
   readonly featureFlags: readonly string[] | null;
+  readonly priority: Priority | null;
 };
 
 export type WebhooksReading =
@@ -82,6 +84,9 @@ const describe = (document: Json, key: string, item: unknown): DescribedEventTyp
   if (flags !== null && !eventTypeName.array().min(1).max(25).safeParse(flags).success) {
     return 'has `x-svix-feature-flags` that are no list of 1 to 25 names';
   }
+  const priority = operation['x-posthorn-priority'] ?? null;
+  const named = priorityName.nullable().safeParse(priority);
+  if (!named.success) return `has an \`x-posthorn-priority\` that is none of ${priorityNames.join(', ')}`;
   const posted = schemaOf(document, operation);
   const bundled = posted === null ? null : bundleSchema(posted, document);
   if (bundled?.kind === 'unresolved') return `refers to ${bundled.ref}, which is not in the document`;
@@ -94,6 +99,7 @@ const describe = (document: Json, key: string, item: unknown): DescribedEventTyp
     deprecated: operation['deprecated'] === true,
     groupName: groupName as string | null,
     featureFlags: flags as string[] | null,
+    priority: named.data === null ? null : priorities[named.data],
   };
 };
 
@@ -150,6 +156,7 @@ export const writeWebhooks = (eventTypes: readonly EventTypeRecord[]): Json => {
       ...(eventType.deprecated ? { deprecated: true } : {}),
       ...(eventType.groupName === null ? {} : { 'x-svix-group-name': eventType.groupName }),
       ...(eventType.featureFlags === null ? {} : { 'x-svix-feature-flags': eventType.featureFlags }),
+      ...(eventType.priority === null ? {} : { 'x-posthorn-priority': priorityNames[eventType.priority] }),
       ...(parts === null
         ? {}
         : { requestBody: { content: { 'application/json': { schema: parts.schema } } } }),

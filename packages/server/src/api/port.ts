@@ -1,4 +1,5 @@
 import type { EndpointKey, SigningKey } from '../domain/configuration.ts';
+import type { Priority } from '../domain/delivery.ts';
 import type { IdSource } from '../domain/ids.ts';
 import type { IdempotencyKey } from '../domain/message.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
@@ -270,6 +271,8 @@ export type ConfigChange = {
 /** A message for one endpoint, whatever its filters; for nobody at first where that is null. */
 export type PlacedMessage = Pick<MessageRecord, 'eventType' | 'contentType'> &
   Partial<Pick<MessageRecord, 'eventId' | 'channels' | 'tags' | 'occurredAtMs'>> & {
+    /** null: that of the event type. */
+    readonly priority?: Priority | null;
     readonly orgId: string;
     readonly applicationId: string;
     readonly endpointId: string | null;

@@ -1,4 +1,4 @@
-import type { DeadLetterState } from '../domain/delivery.ts';
+import type { DeadLetterState, Priority } from '../domain/delivery.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 
 /** Things as the API's store hands them over: plain values, times in Unix milliseconds. */
@@ -67,6 +67,8 @@ export type EventTypeFields = {
   readonly featureFlags: readonly string[] | null;
   readonly groupName: string | null;
   readonly retryPolicy: RetryPolicy | null;
+  /** Of its messages that name none; null: normal. */
+  readonly priority: Priority | null;
 };
 
 export type EventTypeRecord = EventTypeFields & {
@@ -92,6 +94,7 @@ export type MessageRecord = {
   readonly occurredAtMs: number | null;
   readonly deliverAtMs: number | null;
   readonly expiresAtMs: number | null;
+  readonly priority: Priority;
   readonly createdAtMs: number;
   /** The message of the dead letter that this one was edited from. */
   readonly replaces?: string | null;
@@ -196,6 +199,7 @@ export type BroadcastMessage = {
   readonly payloadRetentionHours: number;
   readonly occurredAtMs: number | null;
   /** Absent in tasks of older versions. */
+  readonly priority?: Priority | null;
   readonly deliverAtMs?: number | null;
   readonly expiresAtMs?: number | null;
 };

@@ -203,6 +203,11 @@ export interface components {
       readonly occurredAt?: string;
       readonly deliverAt?: string;
       readonly expiresAt?: string;
+      /**
+       * @description How urgent: critical, normal or bulk; of an event type, that of its messages that name none
+       * @enum {string}
+       */
+      readonly priority?: 'critical' | 'normal' | 'bulk';
       readonly replaces?: string;
     };
     readonly BackgroundTaskOut: {
@@ -304,6 +309,11 @@ export interface components {
       readonly deliverAt?: string | null;
       /** Format: date-time */
       readonly expiresAt?: string | null;
+      /**
+       * @description How urgent: critical, normal or bulk; of an event type, that of its messages that name none
+       * @enum {string|null}
+       */
+      readonly priority?: 'critical' | 'normal' | 'bulk' | null;
     };
     readonly MessageBatchOut: {
       readonly data: readonly {

@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../clock.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
+import type { Priority } from '../domain/delivery.ts';
 import type { IdSource } from '../domain/ids.ts';
 import type { DrainReport } from './leave.ts';
 import type { ManualReply, ManualRequest } from './manual.ts';
@@ -53,13 +54,13 @@ export type Dispatcher = {
    * @returns The epoch to store it by; null: store it as waiting. Every non-null answer is followed
    *   by exactly one {@link commit} or {@link cancel}.
    */
-  readonly admit: (endpoint: EndpointConfig, bytes: number) => number | null;
+  readonly admit: (endpoint: EndpointConfig, bytes: number, priority: Priority) => number | null;
   /** The delivery was stored as held. False: the partition was lost meanwhile, its next owner has it. */
   readonly commit: (delivery: HeldDelivery) => boolean;
   /** It was not stored, not as held, or nobody knows. */
   readonly cancel: (endpointId: string, bytes: number) => void;
-  /** Deliveries to the endpoint were stored as waiting, due at `dueMs` (Unix milliseconds). */
-  readonly wake: (endpointId: string, dueMs: number) => void;
+  /** Deliveries to the endpoint (of this class, or of any) were stored as waiting, due at `dueMs` (Unix milliseconds). */
+  readonly wake: (endpointId: string, dueMs: number, priority?: Priority) => void;
   /** A message was stored whose deliveries the owner of a partition has to write. */
   readonly unfold: () => void;
   /**

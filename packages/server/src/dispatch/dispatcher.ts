@@ -24,6 +24,7 @@ import { createPoller } from './poller.ts';
 import type { HeldDelivery, SettleOutcome, Settlement } from './port.ts';
 import { createRunner } from './runner.ts';
 import { createSettler } from './settler.ts';
+import { noteEnd } from './standing.ts';
 import { createStarter } from './starter.ts';
 import { createUnfolder } from './unfolder.ts';
 
@@ -113,12 +114,13 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     const { delivery, verdict } = settlement;
     open.delete(delivery);
     maintenance.departed(delivery);
-    memory.give(1, delivery.payload.byteLength);
+    memory.give(delivery.applicationId, delivery.payload.byteLength);
     const lane = lanes.get(delivery.endpointId);
     if (wasDoubted && lane !== undefined) lane.doubts--;
     if (outcome === 'lost') manual.recordLost(settlement);
     // A lost one may have been written by a statement whose reply was lost.
-    if (verdict.kind === 'retry' && outcome !== 'rejected') lanes.wake(delivery.endpointId, verdict.atMs);
+    if (verdict.kind === 'retry' && outcome !== 'rejected')
+      lanes.wake(delivery.endpointId, verdict.atMs, delivery.priority);
     if (wasDoubted && lane !== undefined) review(lane);
     starter.kick();
     poller.kick();
@@ -157,9 +159,10 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     defaultPolicy: settings.retryPolicy,
     policyOf: policies.of,
     observe,
-    onDone: (lane, delivery) => {
+    onDone: (lane, { delivery, standing }, outcome) => {
       lane.inFlight--;
-      grant.give(delivery.payload.byteLength);
+      noteEnd(lane.record, outcome, clock.monotonicMs());
+      grant.give(delivery.applicationId, standing, delivery.payload.byteLength);
       if (lane.window.size() > 0) starter.lineUp(lane);
       else starter.kick();
     },
@@ -179,10 +182,8 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     poll: (lane) => poller.add(lane),
     handBack: giveBack,
     // The store cancels it when it is asked for it again.
-    expired: (lane) => {
-      const delivery = lanes.unqueue(lane);
-      if (delivery === undefined) return;
-      memory.give(1, delivery.payload.byteLength);
+    expired: (delivery) => {
+      memory.give(delivery.applicationId, delivery.payload.byteLength);
       handBack.give([delivery]);
     },
   });
@@ -310,9 +311,9 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
       notices.start();
       unfolder.start();
     },
-    admit: (endpoint, bytes) => {
+    admit: (endpoint, bytes, priority) => {
       const tenure = holding(endpoint.partition);
-      return tenure !== null && lanes.admit(endpoint, bytes, tenure) ? tenure.epoch : null;
+      return tenure !== null && lanes.admit(endpoint, bytes, priority, tenure) ? tenure.epoch : null;
     },
     configChanged: async (change) => {
       if ('orgId' in change) {

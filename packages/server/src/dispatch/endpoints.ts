@@ -42,6 +42,7 @@ export const createEndpoints = (deps: {
     const before = lane.endpoint;
     const isFirst = lane.lastUrl === null;
     lane.endpoint = endpoint;
+    lane.applicationId = endpoint.applicationId;
     lane.endpointAtMs = loadedAtMs;
     // Somebody repaired it: what was remembered of the old one says nothing about the new one.
     const isEnabled = lane.wasDisabled && !endpoint.disabled;

@@ -5,6 +5,7 @@ import { NOT_DUE, type Due } from './due-queue.ts';
 import { paceOpensAtMs } from './pace.ts';
 import type { LaneBlock } from './port.ts';
 import { createRateSlots, RATE_WINDOW_MS, type RateSlots } from './rate.ts';
+import { createTrackRecord, type TrackRecord } from './standing.ts';
 import { createWindow, type Window } from './window.ts';
 
 /** One time of holding a partition. Its signal ends what is in flight when the lease cannot be kept. */
@@ -23,6 +24,8 @@ export type Tenure = {
 /** What the owner of an endpoint knows about it. */
 export type Lane = Due & {
   readonly endpointId: string;
+  /** Empty until the first delivery or offer tells. */
+  applicationId: string;
   readonly partition: number;
   /** null while the partition is not ours. */
   tenure: Tenure | null;
@@ -53,9 +56,18 @@ export type Lane = Due & {
   nextDueMs: number;
   /** The earliest wake since the row was last asked for. */
   wokenMs: number;
-  /** More is due in the store than the window takes: nothing goes past it until it is drained. */
-  hasBacklog: boolean;
-  isPollWanted: boolean;
+  /**
+   * More of this class and less urgent ones may be due in the store than the window takes: nothing of
+   * them goes past it until it is drained. {@link NO_BACKLOG}: no class.
+   */
+  backlogFrom: number;
+  /** From when on critical and normal ones may be due in the store that a window full of less urgent ones hides. */
+  criticalDueMs: number;
+  normalDueMs: number;
+  /** When the store was last asked. */
+  polledAtMs: number;
+  /** The lines for a poll that it stands in. Theirs alone to change. */
+  pollLines: number;
   isPolling: boolean;
   /** Polls in a row that found nothing although something is said to be due, and when to try again. */
   emptyPolls: number;
@@ -80,17 +92,23 @@ export type Lane = Due & {
    * take that for its own.
    */
   doubts: number;
-  isLinedUp: boolean;
+  /** The lines of the grant that it stands in, one bit each. Theirs alone to change. */
+  lines: number;
+  record: TrackRecord;
   isDirty: boolean;
   savedBlock: LaneBlock | null;
   savedHealth: EndpointHealth;
 };
+
+/** Of {@link Lane.backlogFrom}: beyond all classes. */
+export const NO_BACKLOG = 3;
 
 /** A lane of which nothing is known yet. */
 export const createLane = (endpointId: string, partition: number, tenure: Tenure): Lane => ({
   dueMs: 0,
   dueIndex: NOT_DUE,
   endpointId,
+  applicationId: '',
   partition,
   tenure,
   endpoint: null,
@@ -111,8 +129,11 @@ export const createLane = (endpointId: string, partition: number, tenure: Tenure
   health: healthy,
   nextDueMs: Infinity,
   wokenMs: Infinity,
-  hasBacklog: false,
-  isPollWanted: false,
+  backlogFrom: NO_BACKLOG,
+  criticalDueMs: Infinity,
+  normalDueMs: Infinity,
+  polledAtMs: -Infinity,
+  pollLines: 0,
   isPolling: false,
   emptyPolls: 0,
   pollAfterMs: 0,
@@ -125,7 +146,8 @@ export const createLane = (endpointId: string, partition: number, tenure: Tenure
   unlimitedAtMs: -Infinity,
   manualWaiting: 0,
   doubts: 0,
-  isLinedUp: false,
+  lines: 0,
+  record: createTrackRecord(),
   isDirty: false,
   savedBlock: null,
   savedHealth: healthy,
@@ -148,11 +170,15 @@ export const resetLane = (lane: Lane): void => {
   lane.health = healthy;
   lane.nextDueMs = Infinity;
   lane.wokenMs = Infinity;
-  lane.hasBacklog = false;
+  lane.backlogFrom = NO_BACKLOG;
+  lane.criticalDueMs = Infinity;
+  lane.normalDueMs = Infinity;
+  lane.polledAtMs = -Infinity;
   lane.emptyPolls = 0;
   lane.pollAfterMs = 0;
   lane.rate = null;
   lane.controller = null;
+  lane.record = createTrackRecord();
   lane.isDirty = false;
   lane.savedBlock = null;
   lane.savedHealth = healthy;

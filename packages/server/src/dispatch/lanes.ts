@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
+import { priorities, type Priority } from '../domain/delivery.ts';
 import { partitionOf } from '../domain/partition.ts';
 import { distrust, restart } from './controller.ts';
 import { createDueQueue } from './due-queue.ts';
@@ -8,12 +9,14 @@ import {
   createLane,
   isProbing,
   laneRows,
+  NO_BACKLOG,
   opensAtMs,
   pausedUntilMs,
   resetLane,
   type Lane,
   type Tenure,
 } from './lane.ts';
+import { ASK_AGAIN_MS, mayTake } from './lane-room.ts';
 import type { Memory } from './memory.ts';
 import type { HeldDelivery, LaneState } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
@@ -35,18 +38,19 @@ export type Lanes = {
   readonly count: () => number;
   /** The lane, made and asked about when it is new; null when its partition is not ours. */
   readonly ensure: (endpointId: string) => Lane | null;
-  readonly admit: (endpoint: EndpointConfig, bytes: number, tenure: Tenure) => boolean;
+  readonly admit: (endpoint: EndpointConfig, bytes: number, priority: Priority, tenure: Tenure) => boolean;
   readonly commit: (delivery: HeldDelivery) => boolean;
   readonly cancel: (endpointId: string, bytes: number) => void;
-  readonly wake: (endpointId: string, dueMs: number) => void;
+  /** Something of this class (of any, where that is not known) is due in the store. */
+  readonly wake: (endpointId: string, dueMs: number, priority?: Priority) => void;
   /** Takes over the lane's row (null: there is none), read after `wokenMs` was reset. */
   readonly learn: (endpointId: string, row: LaneState | null) => void;
   /** Takes over a row that may be older than what is known: it only brings things forward. */
   readonly notice: (row: LaneState) => void;
   /** Puts a delivery that this node holds into its lane; false when the lane is no longer ours. */
   readonly queue: (lane: Lane, delivery: HeldDelivery) => void;
-  /** Takes the next delivery out of the window. */
-  readonly unqueue: (lane: Lane) => HeldDelivery | undefined;
+  /** Takes the next delivery, nothing more urgent than `from`, out of the window. */
+  readonly unqueue: (lane: Lane, from: Priority) => HeldDelivery | undefined;
   /** Takes a queued delivery out; false when it is not queued. */
   readonly withdraw: (lane: Lane, messageId: string) => boolean;
   /** Empties the window; the memory is free, the rows in the store are the caller's business. */
@@ -64,10 +68,9 @@ export type Lanes = {
   readonly evict: () => void;
 };
 
-/** True while rows due in the store are not in memory: new ones must leave them room. */
-const isDue = (lane: Lane, nowMs: number): boolean => lane.nextDueMs <= nowMs;
-
 const NO_ROW = { nextDueMs: null, version: 0, block: null, failingSinceMs: null, goneSinceMs: null } as const;
+
+const { critical, normal, bulk } = priorities;
 
 /** Timers are no finer. */
 const SHORTEST_MS = 1;
@@ -83,7 +86,7 @@ const isIdle = (lane: Lane, monotonicMs: number): boolean =>
   lane.inFlight === 0 &&
   lane.doubts === 0 &&
   !lane.isPolling &&
-  !lane.isPollWanted &&
+  lane.pollLines === 0 &&
   !lane.isRowWanted &&
   !lane.isEndpointWanted &&
   !lane.isDirty;
@@ -144,6 +147,9 @@ export const createLanes = (deps: {
     return untilMs;
   };
 
+  const urgentAfter = ({ criticalDueMs, normalDueMs }: Lane, nowMs: number): number =>
+    Math.min(criticalDueMs > nowMs ? criticalDueMs : Infinity, normalDueMs > nowMs ? normalDueMs : Infinity);
+
   const reviewWindow = (lane: Lane, nowMs: number, monotonicMs: number): number => {
     if (lane.window.size() === 0) return Infinity;
     if (lane.endpoint === null) {
@@ -177,21 +183,23 @@ export const createLanes = (deps: {
       lookAt(lane, lane.block.untilMs);
       return;
     }
-    lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), reviewStore(lane, nowMs)));
+    const storeMs = Math.min(reviewStore(lane, nowMs), urgentAfter(lane, nowMs));
+    lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), storeMs));
   };
 
   const queue = (lane: Lane, delivery: HeldDelivery): void => {
     const bytes = delivery.payload.byteLength;
+    lane.applicationId = delivery.applicationId;
     lane.window.push(delivery);
     lane.bytes += bytes;
-    memory.take(1, bytes);
+    memory.take(delivery.applicationId, bytes);
   };
 
   const empty = (lane: Lane): readonly HeldDelivery[] => {
     const deliveries = lane.window.clear();
-    for (const { payload } of deliveries) {
+    for (const { payload, applicationId } of deliveries) {
       lane.bytes -= payload.byteLength;
-      memory.give(1, payload.byteLength);
+      memory.give(applicationId, payload.byteLength);
     }
     return deliveries;
   };
@@ -199,15 +207,17 @@ export const createLanes = (deps: {
   const unreserve = (lane: Lane, bytes: number): void => {
     lane.reserved--;
     lane.bytes -= bytes;
-    memory.give(1, bytes);
+    memory.give(lane.applicationId, bytes);
   };
 
-  const mayTake = (lane: Lane, bytes: number): boolean => {
-    const rows = laneRows(lane);
-    const isShort = lane.nextDueMs !== Infinity && isDue(lane, clock.nowMs());
-    const bound = isShort ? settings.windowRows >> 1 : settings.windowRows;
-    const hasRoom = rows < bound && (lane.bytes + bytes <= settings.windowBytes || rows === 0);
-    return hasRoom && memory.fits(bytes, rows);
+  /** Since when something that nobody knows to be urgent may be hidden by a full window: not asked for all the time. */
+  const suspectUrgent = (lane: Lane, dueMs: number, priority?: Priority): boolean => {
+    const atMs = priority === undefined ? Math.max(dueMs, lane.polledAtMs + ASK_AGAIN_MS) : dueMs;
+    const isCritical = priority !== normal && priority !== bulk && atMs < lane.criticalDueMs;
+    const isNormal = priority !== critical && priority !== bulk && atMs < lane.normalDueMs;
+    if (isCritical) lane.criticalDueMs = atMs;
+    if (isNormal) lane.normalDueMs = atMs;
+    return isCritical || isNormal;
   };
 
   /** Whoever repairs an endpoint clears its row as well: one that was read before says nothing of it. */
@@ -226,7 +236,7 @@ export const createLanes = (deps: {
       failingSinceMs: row.failingSinceMs,
       goneSinceMs: row.goneSinceMs,
     };
-    lane.hasBacklog = isDue(lane, clock.nowMs());
+    lane.backlogFrom = lane.nextDueMs <= clock.nowMs() ? critical : NO_BACKLOG;
     if (row.failingSinceMs !== null) distrust(controllerOf(lane));
   };
 
@@ -249,31 +259,38 @@ export const createLanes = (deps: {
     queue,
     empty,
     forget,
-    admit: (endpoint, bytes, tenure) => {
+    admit: (endpoint, bytes, priority, tenure) => {
       const lane = ensureIn(endpoint.id, tenure);
+      const { applicationId } = endpoint;
       if (lane.offered !== endpoint) {
         // Acceptance may know an older one, confirmed away before the partition was ours: ask.
         lane.offered = endpoint;
         needs.endpoint(lane);
       }
-      if (!lane.isRowKnown || lane.isDeleted || lane.hasBacklog || lane.block !== null) return false;
-      if (lane.endpoint === null || lane.endpoint.disabled) return false;
-      if (pausedUntilMs(lane.endpoint) > clock.nowMs() || isProbing(lane)) return false;
-      if (!mayTake(lane, bytes)) {
-        lane.hasBacklog = true;
+      if (!lane.isRowKnown || lane.isDeleted || lane.block !== null) return false;
+      if (lane.endpoint === null || lane.endpoint.disabled || priority >= lane.backlogFrom) return false;
+      const nowMs = clock.nowMs();
+      if (pausedUntilMs(lane.endpoint) > nowMs || isProbing(lane)) return false;
+      if (!mayTake(lane, applicationId, priority, bytes, settings, memory, nowMs)) {
+        lane.backlogFrom = priority;
         return false;
       }
+      lane.applicationId = applicationId;
       lane.reserved++;
       lane.bytes += bytes;
-      memory.take(1, bytes);
+      memory.take(applicationId, bytes);
       return true;
     },
     commit: (delivery) => {
       const lane = lanes.get(delivery.endpointId);
       if (lane === undefined) throw new Error(`commit of a delivery to ${delivery.endpointId} without admit`);
-      unreserve(lane, delivery.payload.byteLength);
-      if (lane.tenure?.isLive !== true || lane.tenure.epoch !== delivery.epoch) return false;
-      queue(lane, delivery);
+      if (lane.tenure?.isLive !== true || lane.tenure.epoch !== delivery.epoch) {
+        unreserve(lane, delivery.payload.byteLength);
+        return false;
+      }
+      // What was promised to it is what it takes.
+      lane.reserved--;
+      lane.window.push(delivery);
       if (lane.block === null && lane.endpoint !== null) needs.start(lane);
       else review(lane, clock.nowMs());
       return true;
@@ -283,12 +300,13 @@ export const createLanes = (deps: {
       if (lane === undefined) throw new Error(`cancel for ${endpointId} without admit`);
       unreserve(lane, bytes);
     },
-    wake: (endpointId, dueMs) => {
+    wake: (endpointId, dueMs, priority) => {
       const lane = ensure(endpointId);
       if (lane === null) return;
       if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
-      if (dueMs >= lane.nextDueMs) return;
-      lane.nextDueMs = dueMs;
+      const isUrgent = suspectUrgent(lane, dueMs, priority);
+      if (dueMs >= lane.nextDueMs && !isUrgent) return;
+      lane.nextDueMs = Math.min(dueMs, lane.nextDueMs);
       review(lane, clock.nowMs());
     },
     learn: (endpointId, row) => {
@@ -311,8 +329,8 @@ export const createLanes = (deps: {
       remember(lane, row);
       review(lane, clock.nowMs());
     },
-    unqueue: (lane) => {
-      const delivery = lane.window.shift();
+    unqueue: (lane, from) => {
+      const delivery = lane.window.shift(from);
       if (delivery !== undefined) lane.bytes -= delivery.payload.byteLength;
       return delivery;
     },
@@ -320,7 +338,7 @@ export const createLanes = (deps: {
       const delivery = lane.window.remove(messageId);
       if (delivery === undefined) return false;
       lane.bytes -= delivery.payload.byteLength;
-      memory.give(1, delivery.payload.byteLength);
+      memory.give(delivery.applicationId, delivery.payload.byteLength);
       return true;
     },
     reviewDue: (nowMs) => {

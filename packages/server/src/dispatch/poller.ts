@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts';
-import { createFifo } from './fifo.ts';
-import { isProbing, laneRows, pausedUntilMs, type Lane } from './lane.ts';
+import { priorities, type Priority } from '../domain/delivery.ts';
+import { NO_BACKLOG, type Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
-import { ROWS_WHEN_SHARED, type Memory } from './memory.ts';
+import type { Memory } from './memory.ts';
 import type { DispatchObserver } from './observer.ts';
+import { createPollLine, type PolledPick, type PollPlan } from './poll-line.ts';
 import type { DispatchStore, HeldDelivery } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
 import type { TimerHandle, Timers } from './timers.ts';
@@ -21,7 +22,14 @@ const RETRY_MS = 250;
 const HOLD_OFF_MIN_MS = 50;
 const HOLD_OFF_MAX_MS = 2_000;
 
-type PolledPick = { readonly lane: Lane; readonly limit: number };
+/** What a poll brought for a lane: how much, and of which class the least urgent is. */
+type Found = { readonly count: number; readonly least: Priority };
+
+/** What was asked for may still be there. */
+const expectMore = (lane: Lane, from: Priority, nowMs: number): void => {
+  if (from === priorities.critical) lane.criticalDueMs = Math.min(lane.criticalDueMs, nowMs);
+  if (from <= priorities.normal) lane.normalDueMs = Math.min(lane.normalDueMs, nowMs);
+};
 
 export const createPoller = (deps: {
   readonly node: string;
@@ -39,60 +47,15 @@ export const createPoller = (deps: {
   readonly onOrphans: (deliveries: readonly HeldDelivery[]) => void;
 }): Poller => {
   const { store, timers, clock, settings, memory, observe } = deps;
-  const queue = createFifo<Lane>();
+  const line = createPollLine(settings, memory);
   let running: Promise<void> | null = null;
   let isRunning = false;
   let isScheduled = false;
   let retry: TimerHandle | null = null;
   let isStopped = false;
 
-  const roomOf = (lane: Lane, nowMs: number): number => {
-    const isReady =
-      lane.tenure?.isLeaving === false &&
-      lane.isRowKnown &&
-      !lane.isDeleted &&
-      !lane.isPolling &&
-      !lane.isHintToRaise;
-    if (
-      !isReady ||
-      lane.doubts > 0 ||
-      lane.endpoint === null ||
-      lane.endpoint.disabled ||
-      pausedUntilMs(lane.endpoint) > nowMs ||
-      lane.block !== null
-    )
-      return 0;
-    if (lane.nextDueMs > nowMs || lane.pollAfterMs > nowMs) return 0;
-    const rows = laneRows(lane);
-    // Half a window is a batch worth a statement; the start of an attempt asks again below that.
-    if (rows * 2 > settings.windowRows || lane.bytes * 2 > settings.windowBytes) return 0;
-    const most = memory.isRoomy() ? settings.windowRows : Math.min(settings.windowRows, ROWS_WHEN_SHARED);
-    return (isProbing(lane) ? 1 : most) - rows;
-  };
-
-  const choose = (): readonly PolledPick[] => {
-    const nowMs = clock.nowMs();
-    const rooms: { lane: Lane; room: number }[] = [];
-    let rowsLeft = Math.min(settings.pollRows, memory.freeRows());
-    if (rowsLeft === 0 || memory.freeBytes() === 0) return [];
-    const most = Math.min(settings.pollLanes, rowsLeft);
-    while (rooms.length < most) {
-      const lane = queue.shift();
-      if (lane === undefined) break;
-      lane.isPollWanted = false;
-      const room = roomOf(lane, nowMs);
-      if (room > 0) rooms.push({ lane, room });
-    }
-    return rooms.map(({ lane, room }, index) => {
-      const share = Math.max(1, Math.floor(rowsLeft / (rooms.length - index)));
-      const limit = Math.min(room, share);
-      rowsLeft -= limit;
-      return { lane, limit };
-    });
-  };
-
-  const take = (deliveries: readonly HeldDelivery[]): Map<Lane, number> => {
-    const counts = new Map<Lane, number>();
+  const take = (deliveries: readonly HeldDelivery[]): ReadonlyMap<Lane, Found> => {
+    const found = new Map<Lane, Found>();
     const orphans: HeldDelivery[] = [];
     for (const delivery of deliveries) {
       const lane = deps.lanes().get(delivery.endpointId);
@@ -101,39 +64,57 @@ export const createPoller = (deps: {
         continue;
       }
       deps.lanes().queue(lane, delivery);
-      counts.set(lane, (counts.get(lane) ?? 0) + 1);
+      const before = found.get(lane) ?? { count: 0, least: priorities.critical };
+      const least = delivery.priority > before.least ? delivery.priority : before.least;
+      found.set(lane, { count: before.count + 1, least });
     }
     if (orphans.length > 0) deps.onOrphans(orphans);
-    return counts;
+    return found;
   };
 
-  const conclude = ({ lane, limit }: PolledPick, found: number, isBudgetSpent: boolean): void => {
+  const concludeFull = (lane: Lane, found: number, isBudgetSpent: boolean): void => {
+    if (!isBudgetSpent) lane.backlogFrom = NO_BACKLOG;
+    lane.emptyPolls = found > 0 ? 0 : lane.emptyPolls + 1;
+    // The first empty poll is ordinary (a wake told of rows that came by themselves).
+    const holdOffMs = Math.min(HOLD_OFF_MIN_MS * 2 ** (lane.emptyPolls - 2), HOLD_OFF_MAX_MS);
+    if (lane.emptyPolls > 1) lane.pollAfterMs = clock.nowMs() + holdOffMs;
+    lane.isHintToRaise = true;
+    deps.readRow(lane);
+  };
+
+  const conclude = (
+    { lane, limit, upto }: PolledPick,
+    found: Found | undefined,
+    isBudgetSpent: boolean,
+  ): void => {
     if (lane.tenure === null) return;
-    if (found === limit) {
-      lane.hasBacklog = true;
+    const count = found?.count ?? 0;
+    if (found !== undefined && count === limit) {
+      // Everything more urgent than the last one has come.
+      lane.backlogFrom = found.least;
       lane.emptyPolls = 0;
-    } else {
-      if (!isBudgetSpent) lane.hasBacklog = false;
-      lane.emptyPolls = found > 0 ? 0 : lane.emptyPolls + 1;
-      // The first empty poll is ordinary (a wake told of rows that came by themselves).
-      const holdOffMs = Math.min(HOLD_OFF_MIN_MS * 2 ** (lane.emptyPolls - 2), HOLD_OFF_MAX_MS);
-      if (lane.emptyPolls > 1) lane.pollAfterMs = clock.nowMs() + holdOffMs;
-      lane.isHintToRaise = true;
-      deps.readRow(lane);
+      expectMore(lane, found.least, clock.nowMs());
+    } else if (upto === priorities.bulk) {
+      concludeFull(lane, count, isBudgetSpent);
+    } else if (!isBudgetSpent) {
+      lane.backlogFrom = Math.max(lane.backlogFrom, upto + 1);
     }
     deps.lanes().review(lane, clock.nowMs());
   };
 
-  const poll = async (picks: readonly PolledPick[]): Promise<void> => {
-    const budgetBytes = Math.min(settings.pollBytes, memory.freeBytes());
+  const poll = async ({ picks, budgetBytes }: PollPlan): Promise<void> => {
     const rows = picks.reduce((sum, { limit }) => sum + limit, 0);
-    for (const { lane, limit } of picks) {
+    const askedAtMs = clock.nowMs();
+    for (const { lane, limit, upto } of picks) {
       lane.isPolling = true;
       lane.reserved += limit;
+      lane.polledAtMs = askedAtMs;
+      if (lane.criticalDueMs <= askedAtMs) lane.criticalDueMs = Infinity;
+      if (upto >= priorities.normal && lane.normalDueMs <= askedAtMs) lane.normalDueMs = Infinity;
     }
-    memory.take(rows, budgetBytes);
+    memory.reserve(rows, budgetBytes);
     const unreserve = (): void => {
-      memory.give(rows, budgetBytes);
+      memory.unreserve(rows, budgetBytes);
       for (const { lane, limit } of picks) {
         lane.isPolling = false;
         lane.reserved -= limit;
@@ -143,13 +124,16 @@ export const createPoller = (deps: {
     try {
       deliveries = await store.poll({
         node: deps.node,
-        lanes: picks.map(({ lane, limit }) => ({ endpointId: lane.endpointId, limit })),
+        lanes: picks.map(({ lane, limit, upto }) => ({ endpointId: lane.endpointId, limit, upto })),
         budgetBytes,
       });
     } catch (error) {
       unreserve();
       observe.trouble('poll', error);
-      for (const { lane } of picks) add(lane);
+      for (const { lane } of picks) {
+        expectMore(lane, priorities.critical, askedAtMs);
+        add(lane);
+      }
       retry = timers.setTimeout(() => {
         retry = null;
         kick();
@@ -157,22 +141,22 @@ export const createPoller = (deps: {
       return;
     }
     unreserve();
-    const counts = take(deliveries);
+    const found = take(deliveries);
     const bytes = deliveries.reduce((sum, { payload }) => sum + payload.byteLength, 0);
-    for (const pick of picks) conclude(pick, counts.get(pick.lane) ?? 0, bytes * 2 >= budgetBytes);
+    for (const pick of picks) conclude(pick, found.get(pick.lane), bytes * 2 >= budgetBytes);
   };
 
   const run = async (): Promise<void> => {
-    while (queue.size() > 0 && retry === null && !isStopped && deps.mayPoll()) {
-      const picks = choose();
-      if (picks.length === 0) break;
-      await poll(picks);
+    while (line.size() > 0 && retry === null && !isStopped && deps.mayPoll()) {
+      const plan = line.next(clock.nowMs());
+      if (plan === null) break;
+      await poll(plan);
     }
     isRunning = false;
   };
 
   const kick = (): void => {
-    if (isScheduled || isRunning || retry !== null || isStopped || queue.size() === 0) return;
+    if (isScheduled || isRunning || retry !== null || isStopped || line.size() === 0) return;
     isScheduled = true;
     timers.setImmediate(() => {
       isScheduled = false;
@@ -183,9 +167,8 @@ export const createPoller = (deps: {
   };
 
   const add = (lane: Lane): void => {
-    if (lane.isPollWanted || lane.isPolling || isStopped) return;
-    lane.isPollWanted = true;
-    queue.push(lane);
+    if (lane.isPolling || isStopped) return;
+    line.add(lane, clock.nowMs());
     kick();
   };
 

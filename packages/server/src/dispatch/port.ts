@@ -1,5 +1,5 @@
 import type { AttemptReport, AttemptTrigger, Verdict } from '../domain/attempt.ts';
-import type { DeadReason } from '../domain/delivery.ts';
+import type { DeadReason, Priority } from '../domain/delivery.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 
@@ -12,7 +12,7 @@ export type HeldDelivery = {
   readonly partition: number;
   /** With the node's uuid: the token that is on the row. */
   readonly epoch: number;
-  readonly priority: number;
+  readonly priority: Priority;
   /** From then on it must not be sent; null: never. */
   readonly expiresAtMs: number | null;
   /** Attempts that counted so far. */
@@ -96,7 +96,8 @@ export type LaneState = {
   readonly goneSinceMs: number | null;
 };
 
-export type PolledLane = { readonly endpointId: string; readonly limit: number };
+/** @property upto Nothing less urgent is wanted. */
+export type PolledLane = { readonly endpointId: string; readonly limit: number; readonly upto: Priority };
 
 /** A partition that this node holds, as the database says. */
 export type OwnedPartition = { readonly partition: number; readonly epoch: number };
@@ -186,7 +187,7 @@ export type DispatchStore = {
   /**
    * Takes due waiting deliveries of the given lanes: marks them held by this node (where it owns the
    * partition, checked in the statement) and returns them with payloads, by priority and due time,
-   * at most `limit` a lane and about `budgetBytes` of payload over all (at least one row). Rows
+   * at most `limit` a lane (nothing less urgent than `upto`) and about `budgetBytes` of payload over all (at least one row). Rows
    * whose payload is gone are closed as dead by the same statement, those that have expired as canceled.
    */
   readonly poll: (input: {
@@ -208,12 +209,14 @@ export type DispatchStore = {
   /** The lanes' rows by endpoint, as they are. */
   readonly loadLanes: (endpointIds: readonly string[]) => Promise<readonly LaneState[]>;
   /**
-   * Writes the next deliveries, at most `limit`, of the expansion that has waited longest among those of this
-   * node's partitions: waiting, due now. Returns their endpoints; null: there is no such expansion.
+   * Writes the next deliveries, at most `limit`, of an expansion of this node's partitions: of those in the
+   * first of `classes` that has any, the one that has waited longest. Waiting, due now. Returns their
+   * endpoints; null: there is no such expansion.
    */
   readonly unfold: (input: {
     readonly node: string;
     readonly limit: number;
+    readonly classes: readonly Priority[];
   }) => Promise<readonly string[] | null>;
   /** Raises a hint to the true minimum of what waits (or null), only if `version` is still the one read. */
   readonly raiseHints: (

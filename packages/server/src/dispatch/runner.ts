@@ -5,24 +5,29 @@ import type { IdSource } from '../domain/ids.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { countersAfter } from '../outcome/counters.ts';
 import { decide } from '../outcome/decide.ts';
-import { outcomeOf } from '../outcome/outcome.ts';
+import { outcomeOf, type Outcome } from '../outcome/outcome.ts';
 import type { Evidence } from './lane-effects.ts';
 import type { Lane, Tenure } from './lane.ts';
 import type { AttemptSubject, DispatchObserver } from './observer.ts';
 import type { RateSlots } from './rate.ts';
 import type { Attempter, AttemptRequest, HeldDelivery, Settlement } from './port.ts';
+import type { Standing } from './standing.ts';
+
+/** An attempt about to be made, and what was taken for it. */
+export type Start = {
+  readonly tenure: Tenure;
+  readonly endpoint: EndpointConfig;
+  readonly delivery: HeldDelivery;
+  /** Of which one was taken for this attempt. */
+  readonly slots: RateSlots | null;
+  /** By which the node granted it. */
+  readonly standing: Standing;
+};
 
 /** Makes attempts and turns what they came to into settlements. */
 export type Runner = {
   /** Starts one attempt; the lane's and node's slots have been taken. */
-  readonly run: (
-    lane: Lane,
-    tenure: Tenure,
-    endpoint: EndpointConfig,
-    delivery: HeldDelivery,
-    /** Of which one was taken for this attempt. */
-    slots: RateSlots | null,
-  ) => void;
+  readonly run: (lane: Lane, start: Start) => void;
 };
 
 export type RunnerDeps = {
@@ -34,7 +39,7 @@ export type RunnerDeps = {
   readonly policyOf: (orgId: string, eventType: string) => Promise<RetryPolicy | null>;
   readonly observe: DispatchObserver;
   /** The attempt is over: its slots are free once this turn ends. */
-  readonly onDone: (lane: Lane, delivery: HeldDelivery) => void;
+  readonly onDone: (lane: Lane, start: Start, outcome: Outcome) => void;
   readonly onEvidence: (lane: Lane, tenure: Tenure, evidence: Evidence, nowMs: number) => void;
   readonly settle: (settlement: Settlement) => void;
 };
@@ -88,6 +93,7 @@ export const createRunner = (deps: RunnerDeps): Runner => {
     subject: AttemptSubject,
     url: string,
     report: AttemptReport,
+    outcome: Outcome,
     end: NonNullable<Evidence['end']>,
   ): void => {
     const nowMs = clock.nowMs();
@@ -112,13 +118,13 @@ export const createRunner = (deps: RunnerDeps): Runner => {
       throttled: counters.throttled,
       unknowns: counters.unknowns,
     });
-    const outcome = outcomeOf(report.result);
     const isDead = verdict.kind === 'dead';
     const evidence: Evidence = { outcome, url, trigger: 'scheduled', effect, policy, attempt, isDead, end };
     deps.onEvidence(lane, tenure, evidence, nowMs);
   };
 
-  const run: Runner['run'] = (lane, tenure, endpoint, delivery, slots) => {
+  const run: Runner['run'] = (lane, start) => {
+    const { tenure, endpoint, delivery, slots } = start;
     const { orgId, applicationId, endpointId, messageId } = delivery;
     const attemptId = deps.ids('attempt');
     const subject: AttemptSubject = {
@@ -133,10 +139,11 @@ export const createRunner = (deps: RunnerDeps): Runner => {
     observe.attemptStarted(subject);
     const finish = (report: AttemptReport, policy: RetryPolicy): void => {
       const isTimeout = report.result.kind === 'timeout';
+      const outcome = outcomeOf(report.result);
       const end = { messageId, isTimeout, startedAtMs, inFlight: lane.inFlight };
       // Not before: a slot that is free while the lane's pause is not known would let another one out.
-      deps.onDone(lane, delivery);
-      conclude(lane, tenure, delivery, policy, subject, endpoint.url, report, end);
+      deps.onDone(lane, start, outcome);
+      conclude(lane, tenure, delivery, policy, subject, endpoint.url, report, outcome, end);
     };
     void attemptOnce(deps, {
       endpoint,

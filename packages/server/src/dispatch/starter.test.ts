@@ -22,7 +22,7 @@ it('leaves a lane that opens while attempts are being started to the next turn',
   };
   let reads = 0;
   // Each look at the clock finds it later: work takes time.
-  const clock = { nowMs: () => 1_800_000_000_000, monotonicMs: () => 11_999 + reads++ };
+  const clock = { nowMs: () => 1_800_000_000_000, monotonicMs: () => 11_998 + reads++ };
   const grant = createGrant(10, 1_000);
   const memory = createMemory(10, 1_000);
   const turns: (() => void)[] = [];
@@ -69,6 +69,6 @@ it('leaves a lane that opens while attempts are being started to the next turn',
   lanes.queue(lane, { endpointId: 'ep_1', priority: 1, payload: new Uint8Array(1) } as HeldDelivery);
   starter.lineUp(lane);
   turns.shift()!();
-  expect(grant.peekLane()).toBeUndefined();
+  expect(grant.peek(clock.monotonicMs())).toBeUndefined();
   expect(looks).toEqual([clock.nowMs() + 1]);
 });

@@ -1,13 +1,13 @@
 import type { Clock } from '../clock.ts';
-import type { EndpointConfig } from '../domain/configuration.ts';
 import { onStart } from './controller.ts';
-import type { Grant } from './grant.ts';
-import { controllerOf, nextStep, rateSlots, type Lane, type Tenure } from './lane.ts';
+import type { Grant, Turn } from './grant.ts';
+import { controllerOf, nextStep, rateSlots, type Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import type { OpenDeliveries } from './open-deliveries.ts';
 import type { HeldDelivery } from './port.ts';
-import type { RateSlots } from './rate.ts';
+import type { Runner } from './runner.ts';
 import type { DispatchSettings } from './settings.ts';
+import { noteStart } from './standing.ts';
 import type { Timers } from './timers.ts';
 
 /** Starts attempts, lane after lane, as far as lanes and node allow. */
@@ -27,28 +27,22 @@ export const createStarter = (deps: {
   readonly lanes: () => Lanes;
   readonly open: Pick<OpenDeliveries, 'add' | 'size'>;
   readonly isSafe: () => boolean;
-  readonly run: (
-    lane: Lane,
-    tenure: Tenure,
-    endpoint: EndpointConfig,
-    delivery: HeldDelivery,
-    slots: RateSlots | null,
-  ) => void;
+  readonly run: Runner['run'];
   readonly refresh: (lane: Lane) => void;
   readonly poll: (lane: Lane) => void;
   readonly handBack: (lane: Lane) => void;
-  /** The next in the window must not be sent any more. */
-  readonly expired: (lane: Lane) => void;
+  /** It was taken out of its window and must not be sent any more. */
+  readonly expired: (delivery: HeldDelivery) => void;
 }): Starter => {
   const { clock, timers, settings, grant, open } = deps;
   let isScheduled = false;
   let isStopped = false;
 
-  /** Starts one attempt of the lane whose turn it is; false when the node has no room for it. */
-  const startOne = (lane: Lane, nowMs: number, monotonicMs: number): boolean => {
+  /** Starts one attempt of the lane whose turn it is. */
+  const startOne = ({ lane, from, standing }: Turn, nowMs: number, monotonicMs: number): void => {
     const step = nextStep(lane, nowMs, monotonicMs, settings.laneConcurrency);
     if (step.kind !== 'start') {
-      grant.nextLane();
+      grant.pass();
       // Two gates open by themselves or by asking; the others by an event that lines the lane up.
       const opensItself = step.kind === 'wait' || step.by === 'unknown_endpoint';
       // By the same times: a lane that opens while this turn lasts would line up to be refused, for ever.
@@ -56,46 +50,43 @@ export const createStarter = (deps: {
       // Accepted before the change and committed after it: the store is where it can wait.
       else if ((step.by === 'disabled' || step.by === 'paused') && lane.window.size() > 0)
         deps.handBack(lane);
-      return true;
+      return;
     }
     const { tenure, endpoint } = lane;
-    const head = lane.window.peek();
+    const head = deps.lanes().unqueue(lane, from);
     if (tenure === null || endpoint === null || head === undefined) {
       throw new Error(`lane ${lane.endpointId} may start but has nothing to start`);
     }
     if (head.expiresAtMs !== null && head.expiresAtMs <= nowMs) {
-      grant.nextLane();
-      deps.expired(lane);
-      if (lane.window.size() > 0) grant.lineUp(lane);
-      return true;
+      grant.pass();
+      grant.lineUp(lane, monotonicMs);
+      deps.expired(head);
+      return;
     }
-    const bytes = head.payload.byteLength;
-    if (!grant.allows(bytes)) return false;
-    grant.nextLane();
-    deps.lanes().unqueue(lane);
     lane.inFlight++;
-    grant.take(bytes);
+    noteStart(lane.record);
+    grant.take(head.payload.byteLength);
+    grant.lineUp(lane, monotonicMs);
     open.add(head);
     const slots = endpoint.rateLimit === null ? null : rateSlots(lane);
     onStart(controllerOf(lane), monotonicMs);
     if (slots === null) lane.unlimitedAtMs = monotonicMs;
     else slots.take();
     if (monotonicMs - lane.endpointAtMs > settings.endpointRefreshMs) deps.refresh(lane);
-    if (lane.window.size() > 0) grant.lineUp(lane);
     if (lane.nextDueMs <= nowMs) deps.poll(lane);
-    deps.run(lane, tenure, endpoint, head, slots);
-    return true;
+    deps.run(lane, { tenure, endpoint, delivery: head, slots, standing });
   };
 
   const pump = (): void => {
     isScheduled = false;
-    if (isStopped || grant.peekLane() === undefined) return;
+    if (isStopped) return;
     const nowMs = clock.nowMs();
     const monotonicMs = clock.monotonicMs();
     while (open.size() < settings.maxUnsettled) {
-      const lane = grant.peekLane();
+      const turn = grant.peek(monotonicMs);
       // Asked for each start: a process may be stopped for longer than its lease between two of them.
-      if (lane === undefined || !deps.isSafe() || !startOne(lane, nowMs, monotonicMs)) return;
+      if (turn === undefined || !deps.isSafe()) return;
+      startOne(turn, nowMs, monotonicMs);
     }
   };
 
@@ -109,7 +100,7 @@ export const createStarter = (deps: {
   return {
     kick,
     lineUp: (lane) => {
-      grant.lineUp(lane);
+      grant.lineUp(lane, clock.monotonicMs());
       kick();
     },
     stop: () => {

@@ -1,12 +1,19 @@
-import type { HeldDelivery } from './port.ts';
+import type { Priority } from '../domain/delivery.ts';
+import { classesAt } from './classes.ts';
 import { createFifo, type Fifo } from './fifo.ts';
+import type { HeldDelivery } from './port.ts';
 
-/** The deliveries of a lane that wait in memory: by priority, then by arrival. */
+/**
+ * The deliveries of a lane that wait in memory: inside a class by arrival, the classes in weighted
+ * turns. `from` leaves out what is more urgent than that.
+ */
 export type Window = {
   readonly size: () => number;
+  readonly sizeOf: (priority: Priority) => number;
   readonly push: (delivery: HeldDelivery) => void;
-  readonly peek: () => HeldDelivery | undefined;
-  readonly shift: () => HeldDelivery | undefined;
+  readonly peek: (from?: Priority) => HeldDelivery | undefined;
+  /** Takes out what `peek` shows. */
+  readonly shift: (from?: Priority) => HeldDelivery | undefined;
   readonly remove: (messageId: string) => HeldDelivery | undefined;
   readonly items: () => readonly HeldDelivery[];
   readonly clear: () => readonly HeldDelivery[];
@@ -16,23 +23,30 @@ export type Window = {
 export const createWindow = (): Window => {
   const classes: (Fifo<HeldDelivery> | undefined)[] = [];
   let size = 0;
-  const first = (): Fifo<HeldDelivery> | undefined => {
-    for (const queue of classes) if (queue !== undefined && queue.size() > 0) return queue;
+  let turn = 0;
+  const first = (from: Priority): Fifo<HeldDelivery> | undefined => {
+    for (const priority of classesAt(turn)) {
+      const queue = priority < from ? undefined : classes[priority];
+      if (queue !== undefined && queue.size() > 0) return queue;
+    }
     return undefined;
   };
   const items = (): readonly HeldDelivery[] => classes.flatMap((queue) => queue?.items() ?? []);
   return {
     size: () => size,
+    sizeOf: (priority) => classes[priority]?.size() ?? 0,
     push: (delivery) => {
       const queue = (classes[delivery.priority] ??= createFifo());
       queue.push(delivery);
       size++;
     },
-    peek: () => first()?.peek(),
-    shift: () => {
-      if (size === 0) return undefined;
+    peek: (from = 0) => first(from)?.peek(),
+    shift: (from = 0) => {
+      const queue = first(from);
+      if (queue === undefined) return undefined;
+      turn++;
       size--;
-      return first()?.shift();
+      return queue.shift();
     },
     remove: (messageId) => {
       for (const queue of classes) {

@@ -31,5 +31,9 @@ export type DeadReason =
 /** Where a dead letter stands: open for replay, replayed in a new run, or discarded by somebody. */
 export type DeadLetterState = 'open' | 'replayed' | 'discarded';
 
-/** Classes of urgency inside a lane; lower goes first. */
+/** Classes of urgency; lower goes first. */
 export const priorities = { critical: 0, normal: 1, bulk: 2 } as const;
+export type PriorityName = keyof typeof priorities;
+export type Priority = (typeof priorities)[PriorityName];
+
+export const priorityNames = ['critical', 'normal', 'bulk'] as const satisfies readonly PriorityName[];

@@ -1,3 +1,4 @@
+import type { Priority } from './delivery.ts';
 import type { ApplicationId, EndpointId, MessageId, OrgId } from './ids.ts';
 
 /** What makes a repeated request the same request: who asked, the key, a hash of what was asked. */
@@ -28,6 +29,8 @@ export type AcceptedMessage = {
   readonly deliverAtMs: number | null;
   /** From then on nothing of it is sent any more; null: never. */
   readonly expiresAtMs: number | null;
+  /** Its deliveries' class, unless a replay has one of its own. */
+  readonly priority: Priority;
   /** When it was accepted (the time its id carries). */
   readonly createdAtMs: number;
 };
@@ -41,7 +44,6 @@ export type PlannedDelivery = {
   readonly partition: number;
   /** The epoch this node believes to hold the partition by, or null: store as waiting. */
   readonly holdEpoch: number | null;
-  readonly priority: number;
 };
 
 /** The scope of the keys under which edited replays are posted: one message for each dead letter. */

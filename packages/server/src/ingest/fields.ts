@@ -1,4 +1,5 @@
 /** Field rules of message create. Pure; each check answers with issues in the API's 422 shape. */
+import { priorities, priorityNames, type Priority } from '../domain/delivery.ts';
 
 /** One reason for a 422. */
 export type Issue = {
@@ -104,6 +105,13 @@ export const integer =
     }
     return value;
   };
+
+/** The name of a class of urgency. */
+export const priority: Check<Priority> = (value, loc, issues) => {
+  const name = priorityNames.find((one) => one === value);
+  if (name === undefined) issues.push(issue(loc, `must be one of ${priorityNames.join(', ')}`));
+  return name === undefined ? undefined : priorities[name];
+};
 
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
 const LAST_MS = Date.parse('9998-12-31T23:59:59.999Z');

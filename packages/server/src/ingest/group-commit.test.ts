@@ -19,6 +19,7 @@ const insertOf = (id: string, rows = 1, bytes = 10): MessageInsert => ({
     occurredAtMs: null,
     deliverAtMs: null,
     expiresAtMs: null,
+    priority: 1,
     createdAtMs: 0,
   },
   configVersion: 1,
@@ -26,7 +27,6 @@ const insertOf = (id: string, rows = 1, bytes = 10): MessageInsert => ({
     endpointId: `ep_${index}`,
     partition: 0,
     holdEpoch: null,
-    priority: 1,
   })),
   idempotency: null,
 });

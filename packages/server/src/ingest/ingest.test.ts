@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Priority } from '../domain/delivery.ts';
 import type { ApplicationConfig, EndpointConfig } from '../domain/configuration.ts';
 import { createIdSource } from '../domain/ids.ts';
 import { createIngest, type AcceptInput } from './ingest.ts';
@@ -35,6 +36,7 @@ const input: AcceptInput = {
     occurredAtMs: null,
     deliverAtMs: null,
     expiresAtMs: null,
+    priority: null,
     application: null,
   },
   idempotency: null,
@@ -45,6 +47,7 @@ const harness = (options: {
   replies: (InsertReply | InsertOutcome | Error)[];
   admits?: (endpoint: EndpointConfig) => number | null;
   maxPendingBytes?: number;
+  priorities?: ReadonlyMap<string, Priority>;
 }) => {
   const inserted: MessageInsert[] = [];
   const events: string[] = [];
@@ -55,6 +58,7 @@ const harness = (options: {
         if (next instanceof Error) throw next;
         return next ?? null;
       },
+      loadEventTypePriorities: async () => options.priorities ?? new Map(),
       insertMessages: async (_, batch) => {
         inserted.push(...batch);
         const reply = options.replies.shift()!;
@@ -77,6 +81,7 @@ const harness = (options: {
     },
     node: 'node',
     clock: { nowMs: () => 1_790_000_000_000, monotonicMs: () => 0 },
+    refreshMs: 5_000,
     ids: createIdSource(
       () => 1_790_000_000_000,
       (count) => new Uint8Array(count),

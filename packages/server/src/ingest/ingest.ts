@@ -3,8 +3,9 @@ import type { ApplicationConfig, EndpointConfig } from '../domain/configuration.
 import type { IdSource } from '../domain/ids.ts';
 import type { AcceptedMessage, IdempotencyKey, PlannedDelivery, StoredMessage } from '../domain/message.ts';
 import { partitionOf } from '../domain/partition.ts';
-import { priorities } from '../domain/delivery.ts';
+import { priorities, type Priority } from '../domain/delivery.ts';
 import { createDirectory, type Directory } from './directory.ts';
+import { createEventTypes, type EventTypePriorities } from './event-types.ts';
 import { createGroupCommit, type CommitResult } from './group-commit.ts';
 import { matchEndpoints } from './match.ts';
 import type { MessageRequest } from './parse-message.ts';
@@ -13,13 +14,13 @@ import type { IngestStore, InsertReply, MessageInsert } from './port.ts';
 /** What ingest needs of dispatch: may this node hold the delivery, and here it is. */
 export type Admission = {
   /** Reserves room for a delivery in its lane; the epoch to hold it by, or null: store it as waiting. */
-  readonly admit: (endpoint: EndpointConfig, bytes: number) => number | null;
+  readonly admit: (endpoint: EndpointConfig, bytes: number, priority: Priority) => number | null;
   /** Puts a stored, held delivery into the lane that {@link admit} made room in. */
   readonly deliver: (message: AcceptedMessage, endpoint: EndpointConfig, epoch: number) => void;
   /** Gives the room back. */
   readonly cancel: (endpoint: EndpointConfig, bytes: number) => void;
   /** A delivery was stored as waiting, due at `dueMs` (Unix milliseconds; null: now). */
-  readonly wake: (endpointId: string, dueMs: number | null) => void;
+  readonly wake: (endpointId: string, dueMs: number | null, priority: Priority) => void;
   /** A message was stored whose deliveries are written later, by the owner of a partition. */
   readonly unfold: (applicationId: string) => void;
 };
@@ -52,8 +53,8 @@ export type Ingest = {
   readonly take: (input: AcceptInput, answer: (acceptance: Acceptance) => void) => void;
   /** The same as a promise. */
   readonly accept: (input: AcceptInput) => Promise<Acceptance>;
-  /** Forgets what is known about an application whose configuration changed here. */
-  readonly forget: (applicationId: string) => void;
+  /** Forgets what is known about an application, or an organisation's event types, whose configuration changed here. */
+  readonly forget: (change: { readonly applicationId: string } | { readonly orgId: string }) => void;
   /** Bytes of payload accepted into memory and not answered yet. */
   readonly pendingBytes: () => number;
 };
@@ -63,6 +64,8 @@ export type IngestDeps = {
   readonly admission: Admission;
   readonly node: string;
   readonly clock: Clock;
+  /** What is known of event types is used for so long before it is read again. */
+  readonly refreshMs: number;
   readonly ids: IdSource;
   readonly schedule: (run: () => void) => void;
   /** Payload bytes that may be under way before `overloaded`. */
@@ -124,6 +127,11 @@ const acceptanceOf = (
  */
 export const createIngest = (deps: IngestDeps): Ingest => {
   const directory: Directory = createDirectory(deps.store);
+  const eventTypes = createEventTypes({
+    load: deps.store.loadEventTypePriorities,
+    monotonicMs: deps.clock.monotonicMs,
+    refreshMs: deps.refreshMs,
+  });
   // One message that breaks the store must not end the process for all the others.
   const insert = async (batch: readonly MessageInsert[]): Promise<InsertReply> => {
     try {
@@ -136,7 +144,11 @@ export const createIngest = (deps: IngestDeps): Ingest => {
   const commits = createGroupCommit(insert, deps.schedule);
   let pendingBytes = 0;
 
-  const compose = (application: ApplicationConfig, request: MessageRequest): AcceptedMessage => ({
+  const compose = (
+    application: ApplicationConfig,
+    request: MessageRequest,
+    defaults: EventTypePriorities,
+  ): AcceptedMessage => ({
     id: deps.ids('message'),
     orgId: application.orgId,
     applicationId: application.id,
@@ -150,6 +162,7 @@ export const createIngest = (deps: IngestDeps): Ingest => {
     occurredAtMs: request.occurredAtMs,
     deliverAtMs: request.deliverAtMs,
     expiresAtMs: request.expiresAtMs,
+    priority: request.priority ?? defaults.get(request.eventType) ?? priorities.normal,
     createdAtMs: Math.floor(deps.clock.nowMs()),
   });
 
@@ -169,7 +182,7 @@ export const createIngest = (deps: IngestDeps): Ingest => {
           deps.admission.deliver(message, endpoint, epoch);
           continue;
         }
-        deps.admission.wake(endpoint.id, message.deliverAtMs);
+        deps.admission.wake(endpoint.id, message.deliverAtMs, message.priority);
       }
       if (epoch !== null) deps.admission.cancel(endpoint, message.payload.byteLength);
     }
@@ -192,8 +205,7 @@ export const createIngest = (deps: IngestDeps): Ingest => {
       holdEpoch:
         isLarge || message.deliverAtMs !== null
           ? null
-          : deps.admission.admit(endpoint, message.payload.byteLength),
-      priority: priorities.normal,
+          : deps.admission.admit(endpoint, message.payload.byteLength, message.priority),
     }));
     commits.add(
       {
@@ -237,19 +249,27 @@ export const createIngest = (deps: IngestDeps): Ingest => {
       pendingBytes -= bytes;
       onAnswer(acceptance);
     };
-    const into = (application: ApplicationConfig): void =>
-      commit(application, input, compose(application, input.request), 1, answer);
+    const into = (application: ApplicationConfig, defaults: EventTypePriorities): void =>
+      commit(application, input, compose(application, input.request, defaults), 1, answer);
     const known = directory.peek(input.orgId, input.application);
-    if (known !== undefined) return into(known);
-    void lookUp(directory.find(input.orgId, input.application)).then((found) =>
-      found.kind === 'found' ? into(found.application) : answer(found),
+    const defaults = eventTypes.peek(input.orgId);
+    if (known !== undefined && defaults !== undefined) return into(known, defaults);
+    const found = directory.find(input.orgId, input.application);
+    void Promise.all([found, eventTypes.find(input.orgId)]).then(
+      ([application, loaded]) =>
+        application === null ? answer({ kind: 'no_application' }) : into(application, loaded),
+      // The store rejects a read only when the database cannot answer.
+      () => answer({ kind: 'unavailable' }),
     );
   };
 
   return {
     take,
     accept: (input) => new Promise((resolve) => take(input, resolve)),
-    forget: directory.forget,
+    forget: (change) => {
+      if ('orgId' in change) eventTypes.forget(change.orgId);
+      else directory.forget(change.applicationId);
+    },
     pendingBytes: () => pendingBytes,
   };
 };

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Priority } from '../domain/delivery.ts';
 import {
   channels,
   contentType,
@@ -7,6 +8,7 @@ import {
   integer,
   issue,
   moment,
+  priority,
   tags,
   type Check,
   type Issue,
@@ -26,6 +28,8 @@ export type MessageRequest = {
   readonly occurredAtMs: number | null;
   readonly deliverAtMs: number | null;
   readonly expiresAtMs: number | null;
+  /** null: that of the event type. */
+  readonly priority: Priority | null;
   /** The application to create when the path's does not exist, as posted; null when not asked for. */
   readonly application: unknown;
 };
@@ -54,6 +58,7 @@ const known = new Set([
   'occurredAt',
   'deliverAt',
   'expiresAt',
+  'priority',
   'application',
   'transformationsParams',
 ]);
@@ -212,6 +217,7 @@ export const parseMessage = (
       issues,
     ),
     occurredAtMs: optional(moment, own('occurredAt'), [...loc, 'occurredAt'], issues),
+    priority: optional(priority, own('priority'), [...loc, 'priority'], issues),
     ...readSchedule(own('deliverAt'), own('expiresAt'), loc, nowMs, issues),
   };
   if (issues.length > 0 || type === undefined || payloadMember === undefined)

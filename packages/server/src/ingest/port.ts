@@ -1,4 +1,5 @@
 import type { ApplicationConfig } from '../domain/configuration.ts';
+import type { Priority } from '../domain/delivery.ts';
 import type { AcceptedMessage, IdempotencyKey, PlannedDelivery, StoredMessage } from '../domain/message.ts';
 
 /** One message with its fan-out, matched against one version of its application's configuration. */
@@ -55,6 +56,8 @@ export type IngestStore = {
    * null when there is none (or it is deleted).
    */
   readonly loadApplication: (orgId: string, idOrUid: string) => Promise<ApplicationConfig | null>;
+  /** The event types of an organisation that have a priority. */
+  readonly loadEventTypePriorities: (orgId: string) => Promise<ReadonlyMap<string, Priority>>;
   /**
    * Writes messages and their deliveries in one transaction. A delivery is stored as held only
    * where the partition's row, read in that statement, names `node` and the delivery's

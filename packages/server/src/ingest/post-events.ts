@@ -68,6 +68,7 @@ export const createEventPoster = (deps: {
         occurredAtMs: event.createdAtMs,
         deliverAtMs: null,
         expiresAtMs: null,
+        priority: null,
         application: null,
       },
       // The time beside the number: a database that was restored counts from an older one again.

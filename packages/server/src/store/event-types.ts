@@ -1,4 +1,5 @@
 import type { EventTypeStore, EventTypeWrite } from '../api/event-type-port.ts';
+import type { Priority } from '../domain/delivery.ts';
 import type { EventTypeFields, EventTypeRecord } from '../api/records.ts';
 import { arrayLiteral, textArray } from './binary-array.ts';
 import { withinLimits } from './event-type-limits.ts';
@@ -16,14 +17,16 @@ type EventTypeRow = {
   feature_flags: string[] | null;
   group_name: string | null;
   retry_policy: unknown;
+  priority: Priority | null;
   created_at: number;
   updated_at: number;
   created?: boolean;
 };
 
-const fieldColumns = 'description, archived, deprecated, schemas, feature_flags, group_name, retry_policy';
+const fieldColumns =
+  'description, archived, deprecated, schemas, feature_flags, group_name, retry_policy, priority';
 const columnsBut = (schemas: string): string => `t.name, t.description, t.archived, t.deprecated,
-  ${schemas} as schemas, t.feature_flags, t.group_name, t.retry_policy, t.created_at, t.updated_at`;
+  ${schemas} as schemas, t.feature_flags, t.group_name, t.retry_policy, t.priority, t.created_at, t.updated_at`;
 const columns = columnsBut('t.schemas');
 
 const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
@@ -35,6 +38,7 @@ const eventTypeOf = (row: EventTypeRow): EventTypeRecord => ({
   featureFlags: row.feature_flags,
   groupName: row.group_name,
   retryPolicy: retryPolicyOf(row.retry_policy),
+  priority: row.priority,
   createdAtMs: row.created_at,
   updatedAtMs: row.updated_at,
 });
@@ -47,6 +51,7 @@ const eventTypeParams = (fields: EventTypeFields): SqlParam[] => [
   arrayLiteral(fields.featureFlags),
   fields.groupName,
   storedRetryPolicy(fields.retryPolicy),
+  fields.priority,
 ];
 
 const find: Statement = {
@@ -70,10 +75,10 @@ const all: Statement = {
   text: `select ${columns} from event_type t where t.org_id = $1 order by t.name`,
 };
 
-const values = '($1, $2, $3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10, $10)';
+const values = '($1, $2, $3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10::smallint, $11, $11)';
 const insertInto = `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
     values ${values} on conflict (org_id, name) do update set
-    (${fieldColumns}, updated_at) = ($3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10)`;
+    (${fieldColumns}, updated_at) = ($3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10::smallint, $11)`;
 const create: Statement = {
   name: 'event_type_create',
   text: `${insertInto} where t.archived returning ${columns}`,

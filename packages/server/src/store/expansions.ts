@@ -6,14 +6,14 @@ import type { Database, SqlParam, Statement } from './postgres.ts';
 
 const LAST_SELECT = '\n)\nselect\n';
 
-/** The insert that also writes expansions, as $35 to $41; apart, so that the path of every message does not carry it. */
+/** The insert that also writes expansions, as $36 to $42; apart, so that the path of every message does not carry it. */
 const insertExpanding = insertStatements.insertMessages.text.replace(
   LAST_SELECT,
   `
 ), folded as (
   insert into expansion (msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
   select msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids::text[]
-  from unnest($35::text[], $36::text[], $37::text[], $38::int2[], $39::int2[], $40::int4[], $41::text[])
+  from unnest($36::text[], $37::text[], $38::text[], $39::int2[], $40::int2[], $41::int4[], $42::text[])
     as t(msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
   where (msg_id in (select id from inserted)) is true${LAST_SELECT}`,
 );
@@ -28,11 +28,17 @@ export const expansionStatements = {
     name: 'unfold',
     text: `
 with turn as materialized (
-  select x.*, x.ctid as row_at, 1 as one from expansion x
-  where (select true from partition p where p.id = x.partition and p.node = $1::uuid)
-  order by x.turn_at, x.msg_id
+  select x.*, 1 as one
+  from unnest($3::int2[]) as c(priority)
+  cross join lateral (
+    select x.*, x.ctid as row_at from expansion x
+    where x.priority = c.priority
+      and (select true from partition p where p.id = x.partition and p.node = $1::uuid)
+    order by x.turn_at, x.msg_id
+    limit 1
+    for update skip locked
+  ) x
   limit 1
-  for update skip locked
 ), timed as materialized (
   select t.*, m.deliver_at, m.expires_at
   from turn t left join lateral (
@@ -74,7 +80,7 @@ export const expansionParams = (batch: readonly MessageInsert[]): SqlParam[] => 
     textArray(rows.map(({ message }) => message.applicationId)),
     textArray(rows.map(({ message }) => message.orgId)),
     int2Array(rows.map(({ unfoldedBy }) => unfoldedBy)),
-    int2Array(rows.map(({ deliveries }) => deliveries[0]?.priority ?? 1)),
+    int2Array(rows.map(({ message }) => message.priority)),
     int4Array(rows.map(({ message }) => message.payload.byteLength)),
     textArray(rows.map(({ deliveries }) => arrayLiteral(deliveries.map(({ endpointId }) => endpointId)))),
   ];
@@ -83,7 +89,11 @@ export const expansionParams = (batch: readonly MessageInsert[]): SqlParam[] => 
 /** See DispatchStore.unfold. */
 export const createUnfold =
   (database: Database, sql: { readonly unfold: Statement }): DispatchStore['unfold'] =>
-  async ({ node, limit }) => {
-    const [row] = await database.rows<{ endpoint_ids: string[] | null }>(sql.unfold, [node, limit]);
+  async ({ node, limit, classes }) => {
+    const [row] = await database.rows<{ endpoint_ids: string[] | null }>(sql.unfold, [
+      node,
+      limit,
+      int2Array(classes),
+    ]);
     return row === undefined ? null : (row.endpoint_ids ?? []);
   };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { priorities, type Priority } from '../domain/delivery.ts';
 import type { StoredMessage } from '../domain/message.ts';
 import { idFloor, idTimeMs } from '../domain/ids.ts';
 import type { InsertOutcome, InsertReply, MessageInsert } from '../ingest/port.ts';
@@ -48,6 +49,7 @@ type ConflictRow = {
   created_ms: number;
   deliver_ms: number | null;
   expires_ms: number | null;
+  priority: Priority | null;
 };
 
 const isKeyed = (item: MessageInsert): boolean => item.message.eventId !== null || item.idempotency !== null;
@@ -117,6 +119,7 @@ const messageOf = (row: ConflictRow): StoredMessage => ({
   createdAtMs: row.created_ms,
   deliverAtMs: row.deliver_ms,
   expiresAtMs: row.expires_ms,
+  priority: row.priority ?? priorities.normal,
 });
 
 export type InsertOptions = { readonly leafRetentionDays: number };

@@ -1,3 +1,4 @@
+import { priorities as classes } from '../domain/delivery.ts';
 import type { MessageInsert } from '../ingest/port.ts';
 import {
   arrayLiteral,
@@ -11,6 +12,7 @@ import {
 import type { SqlParam } from './postgres.ts';
 
 const HOUR_MS = 3_600_000;
+const { normal } = classes;
 
 /** What bounds one run of the insert statement, beside its rows. */
 export type InsertBounds = {
@@ -67,7 +69,7 @@ export const insertParams = (batch: readonly MessageInsert[], bounds: InsertBoun
       orgs.push(message.orgId);
       partitions.push(delivery.partition);
       epochs.push(delivery.holdEpoch);
-      priorities.push(delivery.priority);
+      priorities.push(message.priority);
       bytes.push(message.payload.byteLength);
       dues.push(message.deliverAtMs);
       expiries.push(message.expiresAtMs);
@@ -109,5 +111,6 @@ export const insertParams = (batch: readonly MessageInsert[], bounds: InsertBoun
     timestamptzArray(expiries),
     textArray([...scheduled.keys()]),
     timestamptzArray([...scheduled.values()]),
+    int2Array(messages.map(({ priority }) => (priority === normal ? null : priority))),
   ];
 };

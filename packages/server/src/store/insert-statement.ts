@@ -2,7 +2,7 @@ import type { Statement } from './postgres.ts';
 
 /**
  * One statement, one snapshot: the configuration check, the probe of the day before, the fence of
- * the hold and all rows. Message rows come as $4 to $22, delivery rows as $23
+ * the hold and all rows. Message rows come as $4 to $22 and $35, delivery rows as $23
  * to $32, lanes that get only scheduled work, with their times, as $33 and $34.
  *
  * - Uniqueness of event ids and idempotency keys: ON CONFLICT without a target arbitrates on every
@@ -28,16 +28,17 @@ with m as materialized (
     ) as fresh
   from unnest($4::text[], $5::text[], $6::text[], $7::int8[], $8::text[], $9::text[], $10::text[], $11::text[],
       $12::bytea[], $13::text[], $14::int2[], $15::timestamptz[], $16::timestamptz[],
-      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::text[])
+      $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::text[], $21::text[], $22::text[], $35::int2[])
     with ordinality as t(id, app_id, org_id, config_version, event_type, event_id, channels, tags,
       payload, content_type, retention_days, payload_until, occurred_at,
-      created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash, position)
+      created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash, priority, position)
   where $2::timestamptz is null or clock_timestamp() < $2
 ), inserted as (
   insert into message (id, app_id, org_id, event_type, event_id, channels, tags, payload, content_type,
-    retention_days, payload_until, occurred_at, created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash)
+    retention_days, payload_until, occurred_at, created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash, priority)
   select id, app_id, org_id, event_type, event_id, channels::text[], tags::text[], payload, content_type,
-    retention_days, payload_until, occurred_at, created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash
+    retention_days, payload_until, occurred_at, created_at, deliver_at, expires_at, idem_scope, idem_key, idem_hash,
+    priority
   from m
   where fresh
     and (event_id is null or (
@@ -94,7 +95,7 @@ select t.position::int4, c.id is not null as by_key, c.idem_hash is not distinct
   extract(epoch from c.occurred_at)::float8 * 1000 as occurred_ms,
   extract(epoch from c.created_at)::float8 * 1000 as created_ms,
   extract(epoch from c.deliver_at)::float8 * 1000 as deliver_ms,
-  extract(epoch from c.expires_at)::float8 * 1000 as expires_ms
+  extract(epoch from c.expires_at)::float8 * 1000 as expires_ms, c.priority
 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
   with ordinality as t(app_id, event_id, idem_scope, idem_key, idem_hash, position)
 left join lateral (

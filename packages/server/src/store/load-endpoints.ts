@@ -1,4 +1,5 @@
 import type { EndpointConfig } from '../domain/configuration.ts';
+import type { Priority } from '../domain/delivery.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import { textArray } from './binary-array.ts';
 import type { EndpointRow, OnUnreadable } from './endpoint-row.ts';
@@ -16,6 +17,10 @@ export const loadEndpointStatements = {
   loadEventTypePolicies: {
     name: 'load_event_type_policies',
     text: `select name, retry_policy from event_type where org_id = $1 and retry_policy is not null`,
+  },
+  loadEventTypePriorities: {
+    name: 'load_event_type_priorities',
+    text: `select name, priority from event_type where org_id = $1 and priority is not null`,
   },
   // The application's row first, as every change of configuration does.
   disableEndpoint: {
@@ -57,6 +62,12 @@ export const createLoadEndpointOperations = (
       if (policy !== null) policies.set(row.name, policy);
     }
     return policies;
+  },
+  loadEventTypePriorities: async (orgId: string): Promise<ReadonlyMap<string, Priority>> => {
+    const rows = await database.rows<{ name: string; priority: Priority }>(sql.loadEventTypePriorities, [
+      orgId,
+    ]);
+    return new Map(rows.map(({ name, priority }) => [name, priority]));
   },
   disableEndpoint: async (input: {
     readonly endpointId: string;

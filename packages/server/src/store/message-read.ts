@@ -1,3 +1,4 @@
+import { priorities, type Priority } from '../domain/delivery.ts';
 import { idPrefixes } from '../domain/ids.ts';
 import { replacementScope } from '../domain/message.ts';
 import type { ListFilter, MessageStore } from '../api/port.ts';
@@ -19,6 +20,7 @@ type Row = {
   occurred_at: number | null;
   deliver_at: number | null;
   expires_at: number | null;
+  priority: Priority | null;
   created_at: number;
   replaces: string | null;
 };
@@ -29,7 +31,8 @@ const gone = '(m.payload is null or coalesce(m.payload_until <= now(), false))';
 /** The payload is read only where it is asked for: it lies apart from its row. */
 const columns = (withContent: string): string => `m.id, m.event_type, m.event_id, m.channels, m.tags,
   m.content_type, case when ${withContent}::boolean and not ${gone} then m.payload end as payload,
-  ${gone} as gone, case when ${gone} then 0 else octet_length(m.payload) end as bytes, m.occurred_at, m.deliver_at, m.expires_at, m.created_at,
+  ${gone} as gone, case when ${gone} then 0 else octet_length(m.payload) end as bytes, m.occurred_at, m.deliver_at,
+  m.expires_at, m.priority, m.created_at,
   case when m.idem_scope = '${replacementScope('')}' || m.org_id then split_part(m.idem_key, '.', 1) end as replaces`;
 
 const recordOf = (row: Row): MessageRecord => ({
@@ -48,6 +51,7 @@ const recordOf = (row: Row): MessageRecord => ({
   occurredAtMs: row.occurred_at,
   deliverAtMs: row.deliver_at,
   expiresAtMs: row.expires_at,
+  priority: row.priority ?? priorities.normal,
   createdAtMs: row.created_at,
   replaces: row.replaces,
 });

@@ -1,5 +1,6 @@
 import type { DispatchStore, HeldDelivery } from '../dispatch/port.ts';
-import { int4Array, textArray } from './binary-array.ts';
+import type { Priority } from '../domain/delivery.ts';
+import { int2Array, int4Array, textArray } from './binary-array.ts';
 import type { Database, Statement } from './postgres.ts';
 import { retryPolicyOf } from './retry-policy.ts';
 
@@ -17,8 +18,8 @@ export const pollStatements = {
     name: 'poll',
     text: `
 with own as materialized (
-  select t.endpoint_id, t.most, p.epoch
-  from unnest($2::text[], $3::int4[]) as t(endpoint_id, most)
+  select t.endpoint_id, t.most, t.upto, p.epoch
+  from unnest($2::text[], $3::int4[], $5::int2[]) as t(endpoint_id, most, upto)
   cross join lateral (select partition from lane where endpoint_id = t.endpoint_id offset 0) l
   cross join lateral (select epoch from partition where id = l.partition and node = $1::uuid offset 0) p
 ), due as materialized (
@@ -28,7 +29,7 @@ with own as materialized (
     select w.* from (values (0::int2), (1::int2), (2::int2)) as c(priority)
     cross join lateral (
       select ctid as row_at, msg_id, endpoint_id, app_id, priority, due_at, expires_at, bytes from live
-      where endpoint_id = t.endpoint_id and state = 'waiting' and priority = c.priority
+      where endpoint_id = t.endpoint_id and state = 'waiting' and priority = c.priority and c.priority <= t.upto
         and due_at <= statement_timestamp()
       order by due_at
       limit t.most
@@ -76,7 +77,7 @@ type Row = {
   msg_id: string;
   partition: number;
   epoch: number;
-  priority: number;
+  priority: Priority;
   due_ms: number;
   expires_ms: number | null;
   attempts: number;
@@ -126,6 +127,7 @@ export const createPoll =
       textArray(lanes.map((lane) => lane.endpointId)),
       int4Array(lanes.map((lane) => lane.limit)),
       budgetBytes,
+      int2Array(lanes.map((lane) => lane.upto)),
     ]);
     return rows.sort(inOrder).map(heldOf);
   };

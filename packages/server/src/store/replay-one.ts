@@ -1,4 +1,5 @@
 import type { DeadLetterStore } from '../api/letter-port.ts';
+import { priorities } from '../domain/delivery.ts';
 import { letterColumns, letterOf, reviewParams, reviewed } from './letter-row.ts';
 import type { LetterRow } from './letter-row.ts';
 import type { Database, Statement } from './postgres.ts';
@@ -11,14 +12,14 @@ const lockEndpoint: Statement = {
 };
 const readPayload: Statement = {
   name: 'replay_payload',
-  text: `select octet_length(m.payload) as bytes from message m
+  text: `select octet_length(m.payload) as bytes, coalesce(m.priority, ${priorities.normal}) as priority from message m
     where m.app_id = $1 and m.org_id = $2 and m.id = $3 and m.payload is not null
       and not coalesce(m.payload_until <= now(), false)`,
 };
 const open: Statement = {
   name: 'replay_open',
-  text: `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes)
-    values ($1, $2, $3, $4, $5, 'waiting', clock_timestamp(), $6, $7)
+  text: `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes, priority)
+    values ($1, $2, $3, $4, $5, 'waiting', clock_timestamp(), $6, $7, $8)
     on conflict do nothing returning msg_id`,
 };
 const mark: Statement = {
@@ -49,7 +50,11 @@ export const createReplayOne =
       ]);
       if (endpoint === undefined) return 'endpoint_gone';
       if (endpoint.disabled) return 'endpoint_disabled';
-      const [payload] = await run<{ bytes: number }>(readPayload, [applicationId, orgId, messageId]);
+      const [payload] = await run<{ bytes: number; priority: number }>(readPayload, [
+        applicationId,
+        orgId,
+        messageId,
+      ]);
       if (payload === undefined) return 'payload_gone';
       const opened = await run(open, [
         messageId,
@@ -59,6 +64,7 @@ export const createReplayOne =
         endpoint.partition,
         letter.run + 1,
         payload.bytes,
+        payload.priority,
       ]);
       if (opened.length === 0) return 'not_open';
       const [row] = await run<LetterRow>(mark, [

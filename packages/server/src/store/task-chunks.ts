@@ -1,4 +1,5 @@
 import type { TaskRecord } from '../api/records.ts';
+import { priorities } from '../domain/delivery.ts';
 import type { Statement } from './postgres.ts';
 
 /**
@@ -25,12 +26,10 @@ const inputs = `input as (select $1::text as org_id, $2::text as app_id, $3::tex
     $8::text as tag, $9::smallint as status, $10::text as cursor, $11::smallint as cursor_run,
     $12::integer as chunk, $13::integer as code_class)`;
 
-// Bulk work must not go before what was posted meanwhile.
-const BULK = 2;
-
+// Whatever the messages' own class: they must not go before what was posted meanwhile.
 const opened = `opened as (
     insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, run, bytes)
-    select p.msg_id, p.endpoint_id, $2, $1, p.partition, 'waiting', ${BULK}, clock_timestamp(), p.run, p.bytes
+    select p.msg_id, p.endpoint_id, $2, $1, p.partition, 'waiting', ${priorities.bulk}, clock_timestamp(), p.run, p.bytes
     from picked p on conflict do nothing returning msg_id, endpoint_id, run),
   marked as (
     update closed d set letter = 'replayed', changed_at = clock_timestamp()

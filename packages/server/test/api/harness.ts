@@ -165,6 +165,7 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
           occurredAtMs: null,
           deliverAtMs: null,
           expiresAtMs: null,
+          priority: 1,
           createdAtMs: clock.nowMs(),
         };
         return { kind: 'placed', message };

@@ -1,3 +1,4 @@
+import type { Priority } from '../../src/domain/delivery.ts';
 import { describe, expect, it } from 'vitest';
 import type { AttemptResult } from '../../src/domain/attempt.ts';
 import { answer } from './receivers.ts';
@@ -109,7 +110,7 @@ const storm = async (seed: number): Promise<{ readonly world: World; readonly co
       const to = pick(endpoints);
       for (let i = 0; i < burst; i++) {
         const payload = new Uint8Array(1 + Math.floor(chance() * LARGEST_PAYLOAD));
-        const priority = Math.floor(chance() * 3);
+        const priority = Math.floor(chance() * 3) as Priority;
         const owner = isMild ? nodes.find((node) => node.owns(to.partition) !== null) : undefined;
         accepted.push(
           world.accept(owner ?? pick(nodes), to, { payload, priority }, 1 + chance() * 20, chance() < 0.02),

@@ -143,7 +143,8 @@ describe('bounds', () => {
     const burst = Promise.all(Array.from({ length: 100 }, () => world.accept(node, endpoint)));
     await world.timers.until(() => world.tiny.ends.size === 101, 30_000);
     const by = (await burst).map((accepted) => accepted.by);
-    expect(by.filter((way) => way === 'memory')).toHaveLength(10);
+    // One place is kept for what is critical.
+    expect(by.filter((way) => way === 'memory')).toHaveLength(9);
     // Window, what is in flight, and what waits for its settlement.
     expect(most).toBeLessThan(20);
     await world.timers.advance(200);

@@ -43,7 +43,7 @@ describe('what an endpoint says', () => {
     expect(world.tiny.disabled).toEqual([{ endpointId: endpoint.id, reason: 'gone' }]);
     expect(world.receivers.requests).toHaveLength(2);
     expect(world.tiny.rows.size).toBe(1);
-    expect(node.admit(endpoint, 10)).toBeNull();
+    expect(node.admit(endpoint, 10, 1)).toBeNull();
     // Enabled again: it starts from nothing remembered.
     world.endpoint('a', { url: 'https://b.example/' });
     world.behaviour.current = () => ({ afterMs: 5, result: answer(200) });

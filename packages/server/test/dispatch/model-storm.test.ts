@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptResult } from '../../src/domain/attempt.ts';
+import type { Priority } from '../../src/domain/delivery.ts';
 import type { EndpointConfig } from '../../src/domain/configuration.ts';
 import { createModelDatabase, type ModelDatabase } from './model-database.ts';
 import { answer } from './receivers.ts';
@@ -75,8 +76,8 @@ const storm = async (seed: number) => {
   const accept = async (any: Node, to: EndpointConfig): Promise<void> => {
     const owner = nodes.find((one) => one.owns(to.partition) !== null);
     const node = owner !== undefined && chance() < 0.7 ? owner : any;
-    const draft = world.delivery(to, { priority: Math.floor(chance() * 3) });
-    const epoch = node.admit(to, draft.payload.byteLength);
+    const draft = world.delivery(to, { priority: Math.floor(chance() * 3) as Priority });
+    const epoch = node.admit(to, draft.payload.byteLength, draft.priority);
     const isReplyLost = chance() < 0.03;
     await new Promise<void>((resolve) => void timers.setTimeout(resolve, 1 + chance() * 20));
     const isHeld = await database.insert(draft, node.id, epoch);

@@ -82,7 +82,7 @@ describe('ownership', () => {
     await world.timers.until(() => world.receivers.inFlight() === 0, 11_000);
     expect(world.timers.nowMs() - cutAtMs).toBeLessThan(9_001);
     expect(node.owns(endpoint.partition)).toBeNull();
-    expect(node.admit(endpoint, 10)).toBeNull();
+    expect(node.admit(endpoint, 10, 1)).toBeNull();
     world.behaviour.current = () => ({ afterMs: 5, result: answer(200) });
     await world.timers.advance(5_000);
     expect(world.receivers.requests).toHaveLength(2);
@@ -142,7 +142,7 @@ describe('ownership', () => {
     const node = await started(world);
     const endpoint = await warm(world, node, 'a');
     const draft = world.delivery(endpoint);
-    const epoch = node.admit(endpoint, draft.payload.byteLength);
+    const epoch = node.admit(endpoint, draft.payload.byteLength, 1);
     const stored = { ...draft, epoch: epoch! };
     expect(world.tiny.insert(stored, node.id)).toBe('held');
     // Somebody had the partition in between and it came back to us.
@@ -178,7 +178,7 @@ describe('ownership', () => {
     const node = await started(world);
     const endpoint = await warm(world, node, 'a');
     const draft = world.delivery(endpoint);
-    const epoch = node.admit(endpoint, draft.payload.byteLength);
+    const epoch = node.admit(endpoint, draft.payload.byteLength, 1);
     expect(world.tiny.insert({ ...draft, epoch: epoch! }, node.id)).toBe('held');
     node.cancel(endpoint.id, draft.payload.byteLength);
     await world.timers.advance(20_000);

@@ -23,7 +23,7 @@ describe('a paused endpoint', () => {
     await change(world, node, null);
     const seen = world.receivers.requests.length;
     const paused = { ...endpoint, paused: { untilMs: null } };
-    for (let n = 0; n < 10; n++) expect(node.admit(paused, 10)).toBeNull();
+    for (let n = 0; n < 10; n++) expect(node.admit(paused, 10, 1)).toBeNull();
     await firstOf(world, world.accept(node, paused));
     await world.timers.advance(600_000);
     expect(world.receivers.requests).toHaveLength(seen);

@@ -86,7 +86,7 @@ describe('partitions', () => {
     expect(counts([accepting, worker])).toEqual([0, 256]);
     expect(accepting.numbers().isInTouch).toBe(true);
     const endpoint = world.endpoint('a');
-    expect(accepting.admit(endpoint, 10)).toBeNull();
+    expect(accepting.admit(endpoint, 10, 1)).toBeNull();
     await firstOf(world, world.accept(accepting, endpoint));
     // The scan for what others accept, the lane's row, its endpoint, the poll.
     await world.timers.until(() => world.receivers.requests.length === 1, 130);

@@ -271,10 +271,11 @@ export const createTinyStore = (timers: SimTimers) => {
       statement('poll', node, () => {
         const found: HeldDelivery[] = [];
         let bytes = 0;
-        for (const { endpointId, limit } of polled) {
+        for (const { endpointId, limit, upto } of polled) {
           const owner = partitionRow(partitionOf(endpointId));
           if (owner.node !== node) continue;
-          for (const row of due(endpointId).slice(0, limit)) {
+          const wanted = due(endpointId).filter(({ delivery }) => delivery.priority <= upto);
+          for (const row of wanted.slice(0, limit)) {
             if (isExpired(row)) {
               const key = keyOf(row.delivery.messageId, endpointId);
               rows.delete(key);

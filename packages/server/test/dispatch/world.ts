@@ -131,7 +131,7 @@ export const createWorld = (seed = 1, otherStore: ((timers: SimTimers) => Dispat
   ): Promise<{ readonly key: string; readonly by: 'memory' | 'store' | 'unknown' }> => {
     const draft = delivery(to, more);
     const key = tiny.key(draft.messageId, draft.endpointId);
-    const epoch = at.admit(to, draft.payload.byteLength);
+    const epoch = at.admit(to, draft.payload.byteLength, draft.priority);
     const stored = { ...draft, epoch: epoch ?? 0 };
     await new Promise<void>((resolve) => void timers.setTimeout(resolve, insertMs));
     const state = tiny.insert(stored, epoch === null ? null : at.id);
@@ -144,7 +144,7 @@ export const createWorld = (seed = 1, otherStore: ((timers: SimTimers) => Dispat
       return { key, by: 'memory' };
     }
     if (epoch !== null) at.cancel(to.id, draft.payload.byteLength);
-    at.wake(to.id, timers.nowMs());
+    at.wake(to.id, timers.nowMs(), draft.priority);
     return { key, by: 'store' };
   };
 

@@ -1,4 +1,8 @@
+import type { Priority } from '../../src/domain/delivery.ts';
 import { between, createStreams, pick, whole, type Chance } from './chance.ts';
+
+/** What messages name, in turns; null: nothing. */
+const CLASSES: readonly (Priority | null)[] = [1, 2, null, 0, 2];
 
 /** One message that a producer wants accepted; tried again, at any node, until it is answered. */
 export type Post = {
@@ -14,6 +18,7 @@ export type Post = {
   /** The same request again at another node, before the first is answered. */
   readonly twin: boolean;
   readonly bytes: number;
+  readonly priority: Priority | null;
 };
 
 /** A change of an endpoint through the API of a node. */
@@ -221,6 +226,7 @@ const postsOf = (chance: Chance, plan: Omit<Plan, 'events'>): Post[] => {
         identity: pick(chance, ['key', 'key', 'event', 'both', 'none']),
         twin: chance() < 0.1,
         bytes: 1 + whole(chance, 400),
+        priority: CLASSES[posts.length % CLASSES.length]!,
       });
     }
     atMs += between(chance, 0, (2 * plan.stormMs) / count);
@@ -247,6 +253,7 @@ const followersOf = (
       identity: 'key',
       twin: false,
       bytes: 20,
+      priority: null,
     }));
 
 /** What a seed stands for. */

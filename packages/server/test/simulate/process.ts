@@ -210,6 +210,7 @@ export const createProcess = (deps: {
     ),
     node,
     clock,
+    refreshMs: deps.settings.endpointRefreshMs,
     ids,
     schedule: timers.setImmediate,
     maxPendingBytes: 4_000,

@@ -60,7 +60,7 @@ export const createProducers = (deps: {
   ): Promise<EventOf<'try'>['outcome']> =>
     new Promise((resolve) => {
       const sentMs = time.nowMs();
-      const { index, identity, bytes } = post;
+      const { index, identity, bytes, priority } = post;
       const name = `post-${index}`;
       const event = history.add<EventOf<'try'>>({
         kind: 'try',
@@ -103,6 +103,7 @@ export const createProducers = (deps: {
           payloadRetentionHours: 90 * 24,
           deliverAtMs: null,
           expiresAtMs: null,
+          priority,
           occurredAtMs: null,
           application: null,
         },

@@ -217,6 +217,7 @@ export const runPlan = async (plan: Plan): Promise<RunResult> => {
           identity: 'key',
           twin: false,
           bytes: 10,
+          priority: null,
         };
       }),
     );

@@ -117,13 +117,13 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
         occurredAtMs: null,
         deliverAtMs: momentOf(item.deliver),
         expiresAtMs: momentOf(item.expires),
+        priority: item.priority ?? 1,
         createdAtMs: startMs,
       },
       deliveries: item.endpoints.map((index) => ({
         endpointId: ENDPOINTS[index]!,
         partition: index,
         holdEpoch: item.hold ? epochOf(node, index) : null,
-        priority: index,
       })),
     };
   };
@@ -239,7 +239,11 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
       case 'poll':
         return {
           call: async (store) => {
-            const lanes = ENDPOINTS.map((endpointId) => ({ endpointId, limit: 100 }));
+            const lanes = ENDPOINTS.map((endpointId) => ({
+              endpointId,
+              limit: step.limit ?? 100,
+              upto: step.upto ?? 2,
+            }));
             const taken = await store.poll({ node: NODES[step.node]!, lanes, budgetBytes: 1_000_000 });
             return taken
               .map((one) => ({ ...one, payload: Buffer.from(one.payload).toString('utf8') }))
@@ -255,7 +259,10 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
       case 'unfold':
         // In two goes for three endpoints.
         return {
-          call: async (store) => (await store.unfold({ node: NODES[step.node]!, limit: 2 }))?.toSorted(),
+          call: async (store) =>
+            (
+              await store.unfold({ node: NODES[step.node]!, limit: 2, classes: step.classes ?? [0, 1, 2] })
+            )?.toSorted(),
         };
       case 'reconcile':
         return {

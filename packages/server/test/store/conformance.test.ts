@@ -105,6 +105,18 @@ const situations: Readonly<Record<string, readonly Turn[]>> = {
     alone({ op: 'heartbeat', node: 0, take: 0, seize: false }),
     alone(accept()),
   ],
+  'of every class something waits': [
+    alone({ op: 'heartbeat', node: 0, take: 4, seize: false }),
+    alone(
+      accept({
+        items: ([2, 1, 0] as const).flatMap((priority) => [
+          { ...item, hold: false, priority },
+          { ...item, hold: false, priority, unfoldedBy: 0 },
+        ]),
+      }),
+    ),
+    lookedAt,
+  ],
   'nothing is due': [
     alone({ op: 'heartbeat', node: 0, take: 4, seize: false }),
     alone(accept({ items: [{ ...item, hold: false, unfoldedBy: 0, deliver: 'later' }] })),
@@ -135,6 +147,9 @@ const others: readonly Step[] = [
   accept({ items: [{ ...item, hold: false }] }),
   accept({ items: [{ ...item, event: 1, key: 1, unfoldedBy: 1 }] }),
   { op: 'unfold', node: 1 },
+  { op: 'unfold', node: 0, classes: [0] },
+  { op: 'poll', node: 0, upto: 0 },
+  { op: 'poll', node: 0, limit: 1 },
   accept({ items: [{ ...item, hold: false, deliver: 'later', expires: 'later' }] }),
   { op: 'expire' },
   { op: 'poll', node: 1 },
@@ -259,6 +274,18 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
     'and due_at <= statement_timestamp()',
     "and due_at <= statement_timestamp() and due_at >= coalesce((select max(held_at) from live where state = 'held'), due_at)",
   ]),
+  'a poll brings what is less urgent than asked for': mutated('poll', [
+    'and c.priority <= t.upto',
+    'and 0 <= t.upto',
+  ]),
+  'a poll begins with what is least urgent': mutated('poll', [
+    '(values (0::int2), (1::int2), (2::int2))',
+    '(values (2::int2), (1::int2), (0::int2))',
+  ]),
+  'unfolding does not go by class': mutated('unfold', [
+    'where x.priority = c.priority',
+    'where x.priority >= 0 and c.priority >= 0',
+  ]),
   'unfolding is not fenced': mutated('unfold', [' and p.node = $1::uuid', ' and $1::uuid is not null']),
   'unfolding forgets its place': mutated('unfold', ['set unfolded = t.unfolded + $2,', 'set']),
   'unfolding leaves its lanes as they are': mutated('unfold', [
@@ -288,8 +315,8 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
     "coalesce(interval '1 day' + ($34::timestamptz[])",
   ]),
   'idempotency keys are not written': mutated('insertMessages', [
-    'idem_scope, idem_key, idem_hash\n  from m',
-    'null, null, null\n  from m',
+    'idem_scope, idem_key, idem_hash,\n    priority\n  from m',
+    'null, null, null,\n    priority\n  from m',
   ]),
 };
 

@@ -1,6 +1,7 @@
 import { evidenceOf } from '../../src/store/evidence.ts';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Priority } from '../../src/domain/delivery.ts';
 import type { EndpointKey } from '../../src/domain/configuration.ts';
 import type { HeldDelivery } from '../../src/dispatch/port.ts';
 import { sealHeaders, sealKeys } from '../../src/store/endpoint-row.ts';
@@ -52,8 +53,12 @@ afterAll(async () => {
 });
 beforeEach(() => raw.query('delete from live; delete from attempt; delete from closed'));
 
-const pollAll = (limit = 100, budgetBytes = 1_000_000): Promise<readonly HeldDelivery[]> =>
-  store.poll({ node, lanes: [A, B].map((endpointId) => ({ endpointId, limit })), budgetBytes });
+const pollAll = (
+  limit = 100,
+  budgetBytes = 1_000_000,
+  upto: Priority = 2,
+): Promise<readonly HeldDelivery[]> =>
+  store.poll({ node, lanes: [A, B].map((endpointId) => ({ endpointId, limit, upto })), budgetBytes });
 const insert = async (...batch: Parameters<typeof insertOf>[0][]): Promise<string[]> => {
   const items = batch.map(insertOf);
   expect(await store.insertMessages(node, items)).toMatchObject({ kind: 'done' });

@@ -39,7 +39,7 @@ afterAll(async () => {
 beforeEach(() => raw.query('delete from live; delete from attempt; delete from closed'));
 
 const pollAll = (limit = 100, budgetBytes = 1_000_000): Promise<readonly HeldDelivery[]> =>
-  store.poll({ node, lanes: [A, B].map((endpointId) => ({ endpointId, limit })), budgetBytes });
+  store.poll({ node, lanes: [A, B].map((endpointId) => ({ endpointId, limit, upto: 2 })), budgetBytes });
 const insert = async (...batch: Parameters<typeof insertOf>[0][]): Promise<string[]> => {
   const items = batch.map(insertOf);
   expect(await store.insertMessages(node, items)).toMatchObject({ kind: 'done' });

@@ -75,7 +75,7 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
             orgId: item.message.orgId,
             partition: delivery.partition,
             state: holds ? 'held' : 'waiting',
-            priority: delivery.priority,
+            priority: item.message.priority,
             dueMs: item.message.deliverAtMs ?? tx.nowMs,
             expiresMs: item.message.expiresAtMs,
             epoch: holds ? delivery.holdEpoch : null,

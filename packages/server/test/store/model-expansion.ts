@@ -1,3 +1,4 @@
+import type { Priority } from '../../src/domain/delivery.ts';
 import type { DispatchStore } from '../../src/dispatch/port.ts';
 import type { MessageInsert } from '../../src/ingest/port.ts';
 import { liveKey, lowerLanes, partitionKey } from './model-rows.ts';
@@ -16,7 +17,7 @@ export const insertExpansion = (
     applicationId: message.applicationId,
     orgId: message.orgId,
     partition: unfoldedBy,
-    priority: deliveries[0]?.priority ?? 1,
+    priority: message.priority,
     bytes: message.payload.byteLength,
     endpointIds: deliveries.map(({ endpointId }) => endpointId),
     unfolded: 0,
@@ -28,10 +29,11 @@ export const insertExpansion = (
 /** DispatchStore.unfold in memory. */
 export const createModelExpansion = (run: Run): Pick<DispatchStore, 'unfold'> => {
   /** The first of an own partition that nobody else is at, as it is now. */
-  const takeTurn = (tx: Transaction, node: string): ExpansionRow | null => {
+  const takeTurn = (tx: Transaction, node: string, priority: Priority): ExpansionRow | null => {
     const turns = tx
       .scan<ExpansionRow>('expansion')
       .map(([, row]) => row)
+      .filter((row) => row.priority === priority)
       .filter(({ partition }) => tx.read<PartitionRow>('partition', partitionKey(partition))?.node === node)
       .sort((a, b) => a.turnMs - b.turnMs || (a.messageId < b.messageId ? -1 : 1));
     for (const { messageId } of turns) {
@@ -43,9 +45,10 @@ export const createModelExpansion = (run: Run): Pick<DispatchStore, 'unfold'> =>
   };
 
   return {
-    unfold: ({ node, limit }) =>
+    unfold: ({ node, limit, classes }) =>
       run(async (tx) => {
-        const turn = takeTurn(tx, node);
+        let turn: ExpansionRow | null = null;
+        for (const priority of classes) turn ??= takeTurn(tx, node, priority);
         if (turn === null) return null;
         const message = tx.read<MessageRow>('message', turn.messageId);
         const dueMs = message?.deliverAtMs ?? tx.nowMs;

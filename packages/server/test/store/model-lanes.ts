@@ -23,12 +23,12 @@ export const createModelLanes = (
       const owns = (row: LiveRow): boolean =>
         tx.read<PartitionRow>('partition', partitionKey(row.partition))?.node === node;
       const order = (a: LiveRow, b: LiveRow): number => a.priority - b.priority || a.dueMs - b.dueMs;
-      for (const { endpointId, limit } of lanes) {
+      for (const { endpointId, limit, upto } of lanes) {
         const candidates = tx
           .scan<LiveRow>('live')
           .map(([, row]) => row)
           .filter((row) => row.endpointId === endpointId && row.state === 'waiting' && row.dueMs <= tx.nowMs)
-          .filter(owns)
+          .filter((row) => row.priority <= upto && owns(row))
           .sort(order)
           .filter((row) => {
             const key = liveKey(row.messageId, row.endpointId);

@@ -30,6 +30,7 @@ const createModelConfiguration = (
   | 'loadApplication'
   | 'loadEndpoints'
   | 'loadEventTypePolicies'
+  | 'loadEventTypePriorities'
   | 'notices'
 > => ({
   disableEndpoint: ({ endpointId }) =>
@@ -65,6 +66,7 @@ const createModelConfiguration = (
         ),
     ),
   loadEventTypePolicies: () => Promise.resolve(new Map()),
+  loadEventTypePriorities: () => Promise.resolve(new Map()),
   notices: (node) =>
     run((tx) =>
       tx

@@ -22,6 +22,7 @@ beforeAll(async () => {
     admission: { admit: () => null, deliver: () => {}, cancel: () => {}, wake: () => {}, unfold: () => {} },
     node: newNode(),
     clock,
+    refreshMs: 5_000,
     ids: createIdSource(clock.nowMs, randomBytes),
     schedule: (run) => void setImmediate(run),
     maxPendingBytes: 1e9,

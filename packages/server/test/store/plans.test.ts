@@ -114,7 +114,7 @@ it('a poll does not read rows that are not due yet, however many there are', asy
   // The same connection settings and plan as the store's, with the buffers counted.
   await client.query(`prepare counted as ${statements.poll.text}`);
   const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
-    `explain (analyze, buffers, format json) execute counted('${node}', '{${ENDPOINT}}', '{100}', 1000000)`,
+    `explain (analyze, buffers, format json) execute counted('${node}', '{${ENDPOINT}}', '{100}', 1000000, '{2}')`,
   );
   const { Plan: plan } = rows[0]!['QUERY PLAN'][0]!;
   expect(plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!).toBeLessThan(60);

@@ -1,3 +1,4 @@
+import type { Priority } from '../../src/domain/delivery.ts';
 import type { AcceptedMessage, IdempotencyKey } from '../../src/domain/message.ts';
 import type { EndpointConfig, Pause } from '../../src/domain/configuration.ts';
 import type { RetryPolicy } from '../../src/domain/policy.ts';
@@ -34,7 +35,7 @@ export type LiveRow = {
   orgId: string;
   partition: number;
   state: 'waiting' | 'held';
-  priority: number;
+  priority: Priority;
   dueMs: number;
   expiresMs: number | null;
   epoch: number | null;
@@ -52,7 +53,7 @@ export type ExpansionRow = {
   applicationId: string;
   orgId: string;
   partition: number;
-  priority: number;
+  priority: Priority;
   bytes: number;
   endpointIds: readonly string[];
   unfolded: number;

@@ -56,7 +56,7 @@ const held = async (): Promise<HeldDelivery> => {
   await store.insertMessages(node, [insertOf()]);
   const [delivery] = await store.poll({
     node,
-    lanes: [{ endpointId: ENDPOINT, limit: 1 }],
+    lanes: [{ endpointId: ENDPOINT, limit: 1, upto: 2 }],
     budgetBytes: 1000,
   });
   return delivery!;

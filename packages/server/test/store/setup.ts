@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AttemptReport } from '../../src/domain/attempt.ts';
+import type { Priority } from '../../src/domain/delivery.ts';
 import { createIdSource } from '../../src/domain/ids.ts';
 import type { HeldDelivery, Settlement } from '../../src/dispatch/port.ts';
 import type { MessageInsert } from '../../src/ingest/port.ts';
@@ -52,7 +53,7 @@ export const insertOf = (
     readonly eventType?: string;
     readonly endpoints?: readonly string[];
     readonly holdEpoch?: number;
-    readonly priority?: number;
+    readonly priority?: Priority;
     readonly unfoldedBy?: number;
     readonly retentionHours?: number;
     readonly deliverAtMs?: number;
@@ -79,13 +80,13 @@ export const insertOf = (
       occurredAtMs: 1_700_000_000_123,
       deliverAtMs: more.deliverAtMs ?? null,
       expiresAtMs: more.expiresAtMs ?? null,
+      priority: more.priority ?? 1,
       createdAtMs: atMs,
     },
     deliveries: (more.endpoints ?? [ENDPOINT]).map((endpointId) => ({
       endpointId,
       partition: 7,
       holdEpoch: more.holdEpoch ?? null,
-      priority: more.priority ?? 1,
     })),
   };
 };

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Priority } from '../../src/domain/delivery.ts';
 import type { Verdict } from '../../src/domain/attempt.ts';
 
 /** One operation of a schedule, with everything by small numbers that are resolved when it runs. */
@@ -29,7 +30,9 @@ export type Step =
         | 'cluster'
         | 'raise';
     }
-  | { readonly op: 'takeOver' | 'poll' | 'unfold' | 'reconcile' | 'dueLanes'; readonly node: number }
+  | { readonly op: 'takeOver' | 'reconcile' | 'dueLanes'; readonly node: number }
+  | { readonly op: 'unfold'; readonly node: number; readonly classes?: readonly Priority[] }
+  | { readonly op: 'poll'; readonly node: number; readonly upto?: Priority; readonly limit?: number }
   | { readonly op: 'settle'; readonly node: number; readonly picks: readonly Pick[] }
   | { readonly op: 'handBack'; readonly node: number; readonly picks: readonly number[] }
   | {
@@ -58,6 +61,7 @@ type AcceptItem = {
   readonly unfoldedBy: number | null;
   readonly deliver?: Moment;
   readonly expires?: Moment;
+  readonly priority?: Priority;
 };
 /** Over already when the schedule begins, or days ahead. */
 export type Moment = 'past' | 'later';
@@ -87,7 +91,9 @@ export const verdictOf = (name: Pick['verdict'], startMs: number): Verdict => {
 const node = fc.nat(1);
 const pick = fc.nat(7);
 const endpoint = fc.nat(2);
+const priority = fc.constantFrom(...([0, 1, 2] as const));
 const item: fc.Arbitrary<AcceptItem> = fc.record({
+  priority,
   endpoints: fc.uniqueArray(endpoint, { maxLength: 3 }),
   hold: fc.boolean(),
   event: fc.option(fc.nat(2), { freq: 2 }),
@@ -150,11 +156,20 @@ export const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     }),
   },
   {
-    weight: 8,
+    weight: 4,
+    arbitrary: fc.record({ op: fc.constantFrom('takeOver', 'reconcile', 'dueLanes'), node }),
+  },
+  {
+    weight: 3,
     arbitrary: fc.record({
-      op: fc.constantFrom('takeOver', 'poll', 'poll', 'unfold', 'unfold', 'reconcile', 'dueLanes'),
+      op: fc.constant('unfold'),
       node,
+      classes: fc.shuffledSubarray([0, 1, 2] as const, { minLength: 1 }),
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: fc.constant('poll'), node, upto: priority, limit: fc.constantFrom(1, 100) }),
   },
   {
     weight: 2,
