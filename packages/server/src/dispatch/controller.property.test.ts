@@ -5,7 +5,7 @@ import { LONGEST_OPEN_MS } from './breaker.ts';
 import { concurrencyOf, createController, onEnd, onStart } from './controller.ts';
 import { paceOpensAtMs } from './pace.ts';
 
-type Answer = { readonly afterMs: number; readonly outcome: Outcome };
+type Answer = { readonly afterMs: number; readonly outcome: Outcome; readonly isStrained?: boolean };
 type Receiver = (nowMs: number, inFlight: number) => Answer;
 type Arrival = { readonly atMs: number; readonly outcome: Outcome; readonly inFlight: number };
 
@@ -15,18 +15,19 @@ const CEILING = 50;
 const drive = (receiver: Receiver, forMs: number, ceiling = CEILING): Arrival[] => {
   const controller = createController();
   const arrivals: Arrival[] = [];
-  let inFlight: { endMs: number; startedAtMs: number; outcome: Outcome; id: number }[] = [];
+  let inFlight: (Omit<Answer, 'afterMs'> & { endMs: number; startedAtMs: number; id: number })[] = [];
   let blockedUntilMs = 0;
   let ids = 0;
   for (let nowMs = 0; nowMs < forMs; nowMs++) {
     const ended = inFlight.filter(({ endMs }) => endMs <= nowMs);
     inFlight = inFlight.filter(({ endMs }) => endMs > nowMs);
     let left = inFlight.length + ended.length;
-    for (const { outcome, startedAtMs, id } of ended) {
+    for (const { outcome, isStrained, startedAtMs, id } of ended) {
       const wasFull = left-- >= Math.min(ceiling, concurrencyOf(controller));
       const end = {
         outcome,
-        isTimeout: outcome === 'failed' && nowMs - startedAtMs >= 1_000,
+        isStrained:
+          isStrained ?? (outcome === 'overloaded' || (outcome === 'failed' && nowMs - startedAtMs >= 1_000)),
         messageId: String(id),
         startedAtMs,
         wasFull,
@@ -38,14 +39,10 @@ const drive = (receiver: Receiver, forMs: number, ceiling = CEILING): Arrival[] 
     const most = (): number => Math.min(ceiling, concurrencyOf(controller));
     while (nowMs >= blockedUntilMs && inFlight.length < most() && paceOpensAtMs(controller.pace) <= nowMs) {
       onStart(controller, nowMs);
-      const { afterMs, outcome } = receiver(nowMs, inFlight.length + 1);
-      inFlight.push({
-        endMs: nowMs + Math.max(1, Math.round(afterMs)),
-        startedAtMs: nowMs,
-        outcome,
-        id: ++ids,
-      });
-      arrivals.push({ atMs: nowMs, outcome, inFlight: inFlight.length });
+      const { afterMs, ...answer } = receiver(nowMs, inFlight.length + 1);
+      const endMs = nowMs + Math.max(1, Math.round(afterMs));
+      inFlight.push({ endMs, startedAtMs: nowMs, id: ++ids, ...answer });
+      arrivals.push({ atMs: nowMs, outcome: answer.outcome, inFlight: inFlight.length });
     }
   }
   return arrivals;
@@ -164,14 +161,37 @@ describe('the controller', () => {
 
   it('bears some failures among the answers without giving up on the receiver', () => {
     let n = 0;
-    const arrivals = drive(() => ({ afterMs: 10, outcome: ++n % 7 === 0 ? 'failed' : 'succeeded' }), 30_000);
+    const arrivals = drive(
+      () => ({ afterMs: 10, outcome: ++n % 7 === 0 ? 'failed' : 'succeeded', isStrained: n % 7 === 0 }),
+      30_000,
+    );
     expect(rate(arrivals, 10_000, 30_000)).toBeGreaterThan(CEILING * 70);
   });
 
-  it('lowers what is in flight where answers are more and more timeouts', () => {
+  it('lowers what is in flight when half of the answers become 500s, without a breaker', () => {
+    let n = 0;
     const arrivals = drive(
-      (_, inFlight) =>
-        inFlight > 8 ? { afterMs: 1_000, outcome: 'failed' } : { afterMs: 50, outcome: 'succeeded' },
+      (nowMs) =>
+        nowMs > 20_000 && ++n % 2 === 0
+          ? { afterMs: 20, outcome: 'failed', isStrained: true }
+          : { afterMs: 20, outcome: 'succeeded' },
+      22_000,
+    );
+    const most = (fromMs: number, toMs: number): number =>
+      Math.max(
+        ...arrivals.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).map(({ inFlight }) => inFlight),
+      );
+    expect(most(19_000, 20_000)).toBe(CEILING);
+    expect(most(21_000, 22_000)).toBeLessThan(CEILING / 4);
+  });
+
+  it.each<[string, Answer]>([
+    ['timeouts', { afterMs: 1_000, outcome: 'failed' }],
+    ['503s', { afterMs: 20, outcome: 'overloaded' }],
+    ['500s', { afterMs: 20, outcome: 'failed', isStrained: true }],
+  ])('lowers what is in flight where answers are more and more %s', (_, bad) => {
+    const arrivals = drive(
+      (__, inFlight) => (inFlight > 8 ? bad : { afterMs: 50, outcome: 'succeeded' }),
       60_000,
     );
     const late = arrivals.filter(({ atMs }) => atMs > 30_000);

@@ -12,8 +12,8 @@ export type Controller = { readonly knee: Knee; readonly pace: Pace; readonly br
 /** The end of one scheduled attempt. */
 export type ControllerEnd = {
   readonly outcome: Outcome;
-  /** It was given up at its deadline. */
-  readonly isTimeout: boolean;
+  /** It was given up at its deadline or answered by a 5xx: it may have been too much. */
+  readonly isStrained: boolean;
   readonly messageId: string;
   /** When it started. */
   readonly startedAtMs: number;

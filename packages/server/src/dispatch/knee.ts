@@ -130,12 +130,11 @@ const judge = (knee: Knee, rate: number, nowMs: number, ceiling: number): void =
 /** Takes the end of an attempt in. @param ceiling Most that the settings allow. */
 export const onKneeEnd = (
   knee: Knee,
-  { outcome, isTimeout, startedAtMs, wasFull }: ControllerEnd,
+  { outcome, isStrained: isBad, startedAtMs, wasFull }: ControllerEnd,
   nowMs: number,
   ceiling: number,
 ): void => {
   // Other failures say nothing of how much it can take; the breaker counts them.
-  const isBad = outcome === 'overloaded' || isTimeout;
   if (outcome !== 'unknown') knee.trouble = knee.trouble * MEMORY + (isBad ? 1 - MEMORY : 0);
   if (isBad) {
     if (knee.trouble < TROUBLE || startedAtMs < knee.cutAtMs) return;

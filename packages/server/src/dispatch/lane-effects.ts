@@ -24,7 +24,7 @@ export type Evidence = {
   /** Of a scheduled attempt: when it started (monotonic), and what was in flight with it until now. */
   readonly end: {
     readonly messageId: string;
-    readonly isTimeout: boolean;
+    readonly isStrained: boolean;
     readonly startedAtMs: number;
     readonly inFlight: number;
   } | null;
@@ -77,11 +77,11 @@ const control = (
     return;
   }
   const controller = controllerOf(lane);
-  const { messageId, isTimeout, startedAtMs, inFlight } = end;
+  const { messageId, isStrained, startedAtMs, inFlight } = end;
   const wasFull = inFlight >= Math.min(ceiling, concurrencyOf(controller));
   const wait = onEnd(
     controller,
-    { outcome, isTimeout, messageId, startedAtMs, wasFull, isTold: isTold(evidence) },
+    { outcome, isStrained, messageId, startedAtMs, wasFull, isTold: isTold(evidence) },
     monotonicMs,
     ceiling,
   );

@@ -79,6 +79,10 @@ export const attemptOnce = (
   );
 };
 
+/** What a receiver that gets too much answers, or does not. */
+const isStrain = (result: AttemptResult): boolean =>
+  result.kind === 'timeout' || (result.kind === 'response' && result.status >= 500);
+
 export const createRunner = (deps: RunnerDeps): Runner => {
   const { clock, random, observe } = deps;
 
@@ -138,9 +142,9 @@ export const createRunner = (deps: RunnerDeps): Runner => {
     const startedAtMs = clock.monotonicMs();
     observe.attemptStarted(subject);
     const finish = (report: AttemptReport, policy: RetryPolicy): void => {
-      const isTimeout = report.result.kind === 'timeout';
+      const isStrained = isStrain(report.result);
       const outcome = outcomeOf(report.result);
-      const end = { messageId, isTimeout, startedAtMs, inFlight: lane.inFlight };
+      const end = { messageId, isStrained, startedAtMs, inFlight: lane.inFlight };
       // Not before: a slot that is free while the lane's pause is not known would let another one out.
       deps.onDone(lane, start, outcome);
       conclude(lane, tenure, delivery, policy, subject, endpoint.url, report, outcome, end);

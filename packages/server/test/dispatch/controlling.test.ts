@@ -129,3 +129,25 @@ describe('an endpoint that answers 429 beyond its rate', () => {
     expect([...world.tiny.ends.values()].every((end) => end === 'succeeded')).toBe(true);
   });
 });
+
+describe('an endpoint that answers 500 to half of what it gets', () => {
+  it('gets fewer at a time', async () => {
+    const world = createWorld();
+    const node = await started(world, { settings: schedule });
+    const endpoint = await warm(world, node, 'a');
+    world.behaviour.current = () => ({ afterMs: 50, result: answer(200) });
+    for (let n = 0; n < 1_500; n++) world.tiny.insert(world.delivery(endpoint), null);
+    node.wake(endpoint.id, world.timers.nowMs());
+    await world.timers.until(() => world.receivers.inFlight() >= 10, 2_000);
+    let asked = 0;
+    world.behaviour.current = () => ({ afterMs: 50, result: answer(++asked % 2 === 0 ? 500 : 200) });
+    await world.timers.advance(1_000);
+    let most = 0;
+    for (let n = 0; n < 100; n++) {
+      await world.timers.advance(5);
+      most = Math.max(most, world.receivers.inFlight());
+    }
+    expect(most).toBeLessThanOrEqual(3);
+    expect(world.tiny.rows.size).toBeGreaterThan(1_000);
+  });
+});
