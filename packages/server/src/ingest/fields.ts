@@ -14,6 +14,9 @@ export const issue = (loc: readonly string[], msg: string, type = 'value_error')
   type,
 });
 
+/** The type of an issue that may not have been one when the request was made first. */
+export const PAST = 'value_error.past';
+
 const NAME = /^[a-zA-Z0-9\-_.]+$/;
 const CHANNEL = /^[a-zA-Z0-9\-_.:+]+$/;
 const TAG = /^[a-zA-Z0-9\-_./\\#]+$/;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IdempotencyKey, StoredMessage } from '../domain/message.ts';
 import { discard, type BodyReader, type BodyReading } from './body.ts';
-import type { Issue } from './fields.ts';
+import { PAST, type Issue } from './fields.ts';
 import type { Acceptance, Ingest } from './ingest.ts';
 import { parseBatch, parseMessage, type MessageRequest, type Parsed } from './parse-message.ts';
 import { prefersStrict } from './prefer.ts';
@@ -219,8 +219,20 @@ export const createMessageRoutes = (deps: MessageRoutesDeps) => {
     index: number,
     answer: (answer: Answer) => void,
   ): void => {
-    if (parsed.kind === 'invalid') answer({ status: 422, body: issuesBody(parsed.issues) });
-    else acceptOne(orgId, route, parsed.value, keyOf(request, orgId, route, bytes, index), answer);
+    const key = keyOf(request, orgId, route, bytes, index);
+    if (parsed.kind === 'ok') return acceptOne(orgId, route, parsed.value, key, answer);
+    const refusal = { status: 422, body: issuesBody(parsed.issues) };
+    // It may be the repetition of one that was in time.
+    if (key === null || parsed.issues.some(({ type }) => type !== PAST)) return answer(refusal);
+    const render = (message: StoredMessage): Buffer | string =>
+      deps.render(message, withContentOf(route.query));
+    deps.ingest.recall(key).then(
+      (before) => {
+        if (before !== null) deps.onAnswer(before.kind);
+        answer(before === null ? refusal : rendered(before, render));
+      },
+      (error: unknown) => answer(failure(error)),
+    );
   };
 
   const joined = (answers: readonly Answer[]): Answer => {

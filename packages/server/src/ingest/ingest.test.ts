@@ -3,7 +3,8 @@ import type { Priority } from '../domain/delivery.ts';
 import type { ApplicationConfig, EndpointConfig } from '../domain/configuration.ts';
 import { createIdSource } from '../domain/ids.ts';
 import { createIngest, type AcceptInput } from './ingest.ts';
-import type { InsertOutcome, InsertReply, MessageInsert } from './port.ts';
+import type { MessageRequest } from './parse-message.ts';
+import type { IngestStore, InsertOutcome, InsertReply, MessageInsert } from './port.ts';
 
 const endpoint = (id: string, filter: Partial<EndpointConfig> = {}): EndpointConfig => ({
   id,
@@ -45,8 +46,9 @@ const input: AcceptInput = {
 const harness = (options: {
   configs: (ApplicationConfig | null | Error)[];
   replies: (InsertReply | InsertOutcome | Error)[];
-  admits?: (endpoint: EndpointConfig) => number | null;
+  admits?: (endpoint: EndpointConfig, priority: Priority) => number | null;
   maxPendingBytes?: number;
+  recalls?: Awaited<ReturnType<IngestStore['recall']>> | Error;
   priorities?: ReadonlyMap<string, Priority>;
 }) => {
   const inserted: MessageInsert[] = [];
@@ -57,6 +59,10 @@ const harness = (options: {
         const next = options.configs.shift();
         if (next instanceof Error) throw next;
         return next ?? null;
+      },
+      recall: async () => {
+        if (options.recalls instanceof Error) throw options.recalls;
+        return options.recalls ?? null;
       },
       loadEventTypePriorities: async () => options.priorities ?? new Map(),
       insertMessages: async (_, batch) => {
@@ -69,8 +75,8 @@ const harness = (options: {
       },
     },
     admission: {
-      admit: (target) => {
-        const epoch = (options.admits ?? (() => 3))(target);
+      admit: (target, _bytes, priority) => {
+        const epoch = (options.admits ?? (() => 3))(target, priority);
         events.push(`admit ${target.id}`);
         return epoch;
       },
@@ -183,6 +189,35 @@ describe('createIngest', () => {
   it('says unavailable when the configuration cannot be read', async () => {
     const { ingest } = harness({ configs: [new Error('away')], replies: [] });
     expect((await ingest.accept(input)).kind).toBe('unavailable');
+  });
+
+  it.each<[string, Partial<MessageRequest>, number]>([
+    ['what it says itself', { eventType: 'urgent', priority: 2 }, 2],
+    ['what its event type says', { eventType: 'urgent' }, 0],
+    ['normal where nothing is said', {}, 1],
+  ])('gives a message the priority of %s, and asks for room by it', async (_, more, priority) => {
+    const asked: Priority[] = [];
+    const { ingest, inserted } = harness({
+      configs: [config(1, endpoint('ep_1'))],
+      replies: [{ kind: 'accepted', held: [] }],
+      priorities: new Map([['urgent', 0]]),
+      admits: (_target, wanted) => {
+        asked.push(wanted);
+        return null;
+      },
+    });
+    await ingest.accept({ ...input, request: { ...input.request, ...more } });
+    expect(inserted[0]!.message.priority).toBe(priority);
+    expect(new Set(asked)).toEqual(new Set([priority]));
+  });
+
+  it('recalls what was accepted under a key, and says unavailable when nobody can know', async () => {
+    const key = { scope: 's', key: 'k', requestHash: 'h' };
+    const recall = (recalls: Awaited<ReturnType<IngestStore['recall']>> | Error) =>
+      harness({ configs: [], replies: [], recalls }).ingest.recall(key);
+    expect(await recall(null)).toBeNull();
+    expect(await recall({ kind: 'key_reused' })).toEqual({ kind: 'key_reused' });
+    expect(await recall(new Error('away'))).toEqual({ kind: 'unavailable' });
   });
 
   it('takes no more than its bytes at once, and again once they are answered', async () => {

@@ -53,6 +53,11 @@ export type Ingest = {
   readonly take: (input: AcceptInput, answer: (acceptance: Acceptance) => void) => void;
   /** The same as a promise. */
   readonly accept: (input: AcceptInput) => Promise<Acceptance>;
+  /**
+   * The answer to a message that cannot be accepted any more (what it was scheduled for has passed), if it
+   * was accepted before under its key; null: it was not.
+   */
+  readonly recall: (key: IdempotencyKey) => Promise<Acceptance | null>;
   /** Forgets what is known about an application, or an organisation's event types, whose configuration changed here. */
   readonly forget: (change: { readonly applicationId: string } | { readonly orgId: string }) => void;
   /** Bytes of payload accepted into memory and not answered yet. */
@@ -265,6 +270,8 @@ export const createIngest = (deps: IngestDeps): Ingest => {
 
   return {
     take,
+    recall: (key) =>
+      deps.store.recall(key, deps.clock.nowMs()).catch((): Acceptance => ({ kind: 'unavailable' })),
     accept: (input) => new Promise((resolve) => take(input, resolve)),
     forget: (change) => {
       if ('orgId' in change) eventTypes.forget(change.orgId);

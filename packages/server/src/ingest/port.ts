@@ -64,4 +64,9 @@ export type IngestStore = {
    * `holdEpoch`; else as waiting and due now, lowering its lane's next due time. Never rejects.
    */
   readonly insertMessages: (node: string, batch: readonly MessageInsert[]) => Promise<InsertReply>;
+  /** What was accepted under the key, without writing anything; null when nothing was. */
+  readonly recall: (
+    key: IdempotencyKey,
+    nowMs: number,
+  ) => Promise<Extract<InsertOutcome, { kind: 'repeated' | 'key_reused' }> | null>;
 };

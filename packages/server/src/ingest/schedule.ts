@@ -1,4 +1,4 @@
-import { issue, moment, type Issue } from './fields.ts';
+import { issue, moment, PAST, type Issue } from './fields.ts';
 
 /** When a message is due, and from when on it must not be sent any more; null where nothing was said. */
 export type Schedule = { readonly deliverAtMs: number | null; readonly expiresAtMs: number | null };
@@ -28,7 +28,8 @@ export const readSchedule = (
   const expiresAtMs = optionalMoment(expiresAt, [...loc, 'expiresAt'], issues);
   const between = (name: string, atMs: number, fromMs: number, toMs: number, what: string): void => {
     if (atMs >= fromMs && atMs <= toMs) return;
-    issues.push(issue([...loc, name], `must be ${what}: between ${text(fromMs)} and ${text(toMs)}`));
+    const msg = `must be ${what}: between ${text(fromMs)} and ${text(toMs)}`;
+    issues.push(issue([...loc, name], msg, atMs < fromMs ? PAST : undefined));
   };
   if (deliverAtMs !== null) {
     const firstMs = nowMs + MIN_AHEAD_MS;

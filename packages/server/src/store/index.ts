@@ -3,6 +3,7 @@ import type { IngestStore } from '../ingest/port.ts';
 import { cancelExpiredStatements, createCancelExpired } from './cancel-expired.ts';
 import { closeLaneStatements, createCloseLane } from './close-lane.ts';
 import type { OnUnreadable } from './endpoint-row.ts';
+import { createRecall } from './conflicts.ts';
 import { createUnfold, expansionStatements } from './expansions.ts';
 import { createLoadEndpointOperations, loadEndpointStatements } from './load-endpoints.ts';
 import { createFreeHeldOperations, freeHeldStatements } from './free-held.ts';
@@ -56,6 +57,7 @@ export const createPostgresStore = (options: PostgresStoreOptions): IngestStore 
   return {
     loadApplication: createLoadApplication(database, sql, sealer, onUnreadable),
     insertMessages: createInsertMessages(database, sql, { leafRetentionDays }),
+    recall: createRecall(database, sql),
     ...createOwnershipOperations(database, sql),
     ...createFreeHeldOperations(database, sql),
     settle: createSettle(database, sql),

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { priorities, type Priority } from '../domain/delivery.ts';
-import type { StoredMessage } from '../domain/message.ts';
 import { idFloor, idTimeMs } from '../domain/ids.ts';
 import type { InsertOutcome, InsertReply, MessageInsert } from '../ingest/port.ts';
-import { int8Array, textArray } from './binary-array.ts';
+import { int8Array } from './binary-array.ts';
+import { explainConflicts } from './conflicts.ts';
 import { expansionParams } from './expansions.ts';
 import { type InsertBounds, insertParams } from './insert-params.ts';
 import type { InsertStatements } from './insert-statement.ts';
@@ -28,28 +27,6 @@ type InsertRow = {
   inserted: number;
   conflicts: number[] | null;
   not_held: number[] | null;
-};
-
-type ConflictRow = {
-  position: number;
-  by_key: boolean;
-  same_request: boolean;
-  event_exists: boolean;
-  id: string;
-  org_id: string;
-  app_id: string;
-  event_type: string;
-  event_id: string | null;
-  channels: string[] | null;
-  tags: string[] | null;
-  payload: Buffer | null;
-  content_type: string;
-  retention_days: number;
-  occurred_ms: number | null;
-  created_ms: number;
-  deliver_ms: number | null;
-  expires_ms: number | null;
-  priority: Priority | null;
 };
 
 const isKeyed = (item: MessageInsert): boolean => item.message.eventId !== null || item.idempotency !== null;
@@ -104,23 +81,7 @@ const groupByDay = (batch: readonly MessageInsert[]): Map<number, MessageInsert[
   return days;
 };
 
-const messageOf = (row: ConflictRow): StoredMessage => ({
-  id: row.id,
-  orgId: row.org_id,
-  applicationId: row.app_id,
-  eventType: row.event_type,
-  eventId: row.event_id,
-  channels: row.channels,
-  tags: row.tags,
-  payload: row.payload,
-  contentType: row.content_type,
-  payloadRetentionHours: row.retention_days * 24,
-  occurredAtMs: row.occurred_ms,
-  createdAtMs: row.created_ms,
-  deliverAtMs: row.deliver_ms,
-  expiresAtMs: row.expires_ms,
-  priority: row.priority ?? priorities.normal,
-});
+const stale = { kind: 'stale' } as const;
 
 export type InsertOptions = { readonly leafRetentionDays: number };
 
@@ -173,27 +134,14 @@ export const createInsertMessages = (
     });
   };
 
-  /**
-   * Which key stands in the way of each; only after a real conflict, so after its owner committed.
-   * Where that cannot be told any more, the answer is to insert again.
-   */
-  const explain = async (items: readonly MessageInsert[]): Promise<InsertOutcome[]> => {
-    const from = idFloor('message', dayStartMs(dayOf(Math.min(...items.map(timeOf))) - 1));
-    const result = await database.run<ConflictRow>(sql.explainConflicts, [
-      from,
-      textArray(items.map((item) => item.message.applicationId)),
-      textArray(items.map((item) => item.message.eventId)),
-      textArray(items.map((item) => item.idempotency?.scope ?? null)),
-      textArray(items.map((item) => item.idempotency?.key ?? null)),
-      textArray(items.map((item) => item.idempotency?.requestHash ?? null)),
-    ]);
-    if (result.kind !== 'done') return items.map(() => ({ kind: 'stale' }));
-    const rows = [...result.rows].sort((a, b) => a.position - b.position);
-    return rows.map((row) => {
-      if (row.by_key)
-        return row.same_request ? { kind: 'repeated', message: messageOf(row) } : { kind: 'key_reused' };
-      return row.event_exists ? { kind: 'event_exists' } : { kind: 'stale' };
+  /** Only after a real conflict, so after its owner committed. Where it cannot be told any more, the answer is to insert again. */
+  const explain = async (items: readonly MessageInsert[]): Promise<readonly InsertOutcome[]> => {
+    const fromMs = Math.min(...items.map(timeOf));
+    const wanted = items.map(({ message: { applicationId, eventId }, idempotency }) => {
+      return { applicationId, eventId, idempotency };
     });
+    const found = await explainConflicts(database, sql, wanted, fromMs);
+    return found.kind === 'done' ? found.conflicts.map((one) => one ?? stale) : items.map(() => stale);
   };
 
   const outcomes = async (

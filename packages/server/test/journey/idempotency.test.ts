@@ -57,6 +57,35 @@ describe('a message posted twice with one key', () => {
     expect(await attemptsInAll(first.body.id)).toBe(1);
   });
 
+  it('gets the first answer also when what it is scheduled for has passed meanwhile', async () => {
+    const app = await setUp('late');
+    const ahead = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    const body = { eventType: 'late', payload: { n: 1 }, deliverAt: ahead(2_000), expiresAt: ahead(60_000) };
+    const first = await server.call('POST', `${app}/msg`, body, withKey('late'));
+    const batch = { messages: [body, { ...body, payload: { n: 2 } }] };
+    const firstBatch = await server.call('POST', `${app}/msg/batch`, batch, withKey('late'));
+    expect([first.status, firstBatch.status]).toEqual([202, 202]);
+    await receiver.until(
+      (all) => all.filter(({ headers }) => headers['webhook-id'] === first.body.id).length === 1,
+    );
+    const again = await server.call('POST', `${app}/msg`, body, withKey('late'));
+    expect([again.status, again.body]).toEqual([202, first.body]);
+    const batchAgain = await server.call('POST', `${app}/msg/batch`, batch, withKey('late'));
+    expect(batchAgain.body).toEqual(firstBatch.body);
+    expect(await messagesOf(app)).toHaveLength(3);
+    // Another request under the key, a key that nobody has used, and none at all are as before.
+    const other = { ...body, payload: { n: 3 } };
+    const reused = await server.call('POST', `${app}/msg`, other, withKey('late'));
+    expect([reused.status, reused.body['detail'][0].loc]).toEqual([422, ['header', 'idempotency-key']]);
+    const fresh = await server.call('POST', `${app}/msg`, body, withKey('unused'));
+    expect([fresh.status, fresh.body['detail'][0].loc]).toEqual([422, ['body', 'deliverAt']]);
+    const keyless = await server.call('POST', `${app}/msg`, body);
+    expect([keyless.status, keyless.body['detail'][0].loc]).toEqual([422, ['body', 'deliverAt']]);
+    // A field that was never right is not excused by the key.
+    const bad = await server.call('POST', `${app}/msg`, { ...body, tags: 'x' }, withKey('late'));
+    expect([bad.status, bad.body['detail'].length]).toEqual([422, 2]);
+  });
+
   it('is refused when it is another message', async () => {
     const app = await setUp('reused');
     await server.call('POST', `${app}/msg`, { eventType: 'a', payload: {} }, withKey('k'));

@@ -158,6 +158,10 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
           },
         };
       }
+      case 'recall': {
+        const key = { scope: 's', key: `k${step.key}`, requestHash: `h${step.hash}` };
+        return { call: (store) => store.recall(key, startMs) };
+      }
       case 'heartbeat':
         return {
           call: async (store) =>

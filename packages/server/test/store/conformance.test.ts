@@ -146,6 +146,8 @@ const others: readonly Step[] = [
   accept({ items: [{ ...item, stale: true, unfoldedBy: 1 }] }),
   accept({ items: [{ ...item, hold: false }] }),
   accept({ items: [{ ...item, event: 1, key: 1, unfoldedBy: 1 }] }),
+  { op: 'recall', key: 1, hash: 0 },
+  { op: 'recall', key: 1, hash: 1 },
   { op: 'unfold', node: 1 },
   { op: 'unfold', node: 0, classes: [0] },
   { op: 'poll', node: 0, upto: 0 },
@@ -313,6 +315,10 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
   'the hint of scheduled work is too late': mutated('insertMessages', [
     'coalesce(($34::timestamptz[])',
     "coalesce(interval '1 day' + ($34::timestamptz[])",
+  ]),
+  'what is recalled is another request': mutated('explainConflicts', [
+    'c.idem_hash is not distinct from t.idem_hash',
+    'c.idem_hash is not null',
   ]),
   'idempotency keys are not written': mutated('insertMessages', [
     'idem_scope, idem_key, idem_hash,\n    priority\n  from m',

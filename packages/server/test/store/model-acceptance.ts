@@ -1,3 +1,4 @@
+import type { IdempotencyKey } from '../../src/domain/message.ts';
 import type { IngestStore, InsertOutcome, MessageInsert } from '../../src/ingest/port.ts';
 import { inKeyOrder } from '../../src/store/insert-messages.ts';
 import { scheduledLanes } from '../../src/store/insert-params.ts';
@@ -8,7 +9,7 @@ import type { Run } from './model-run.ts';
 import type { ApplicationRow, LiveRow, MessageRow, PartitionRow } from './rows.ts';
 
 /** IngestStore.insertMessages in memory. */
-export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessages'> => {
+export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessages' | 'recall'> => {
   const uniqueKeys = ({ message, idempotency }: MessageInsert): string[] => [
     ...(message.eventId === null ? [] : [`event ${message.applicationId} ${message.eventId}`]),
     ...(idempotency === null ? [] : [`key ${idempotency.scope} ${idempotency.key}`]),
@@ -31,20 +32,23 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
     return 'fresh';
   };
 
+  const byKey = (tx: Transaction, { scope, key, requestHash }: IdempotencyKey) => {
+    const found = tx
+      .scan<MessageRow>('message')
+      .map(([, row]) => row)
+      .find((row) => row.idempotency?.scope === scope && row.idempotency.key === key);
+    if (found === undefined) return null;
+    if (found.idempotency?.requestHash !== requestHash) return { kind: 'key_reused' } as const;
+    const { idempotency: _key, payloadGone, ...accepted } = found;
+    const message = { ...accepted, payload: payloadGone ? null : accepted.payload };
+    return { kind: 'repeated', message } as const;
+  };
+
   const explain = (tx: Transaction, item: MessageInsert): InsertOutcome => {
     const rows = tx.scan<MessageRow>('message').map(([, row]) => row);
     const { idempotency, message } = item;
-    const byKey = rows.find(
-      (row) =>
-        idempotency !== null &&
-        row.idempotency?.scope === idempotency.scope &&
-        row.idempotency.key === idempotency.key,
-    );
-    if (byKey !== undefined) {
-      if (byKey.idempotency?.requestHash !== idempotency?.requestHash) return { kind: 'key_reused' };
-      const { idempotency: _key, payloadGone, ...accepted } = byKey;
-      return { kind: 'repeated', message: { ...accepted, payload: payloadGone ? null : accepted.payload } };
-    }
+    const found = idempotency === null ? null : byKey(tx, idempotency);
+    if (found !== null) return found;
     const byEvent = rows.some(
       (row) => row.applicationId === message.applicationId && row.eventId === message.eventId,
     );
@@ -108,5 +112,6 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
 
   return {
     insertMessages,
+    recall: (key) => run((tx) => byKey(tx, key)),
   };
 };

@@ -32,6 +32,7 @@ export type Step =
     }
   | { readonly op: 'takeOver' | 'reconcile' | 'dueLanes'; readonly node: number }
   | { readonly op: 'unfold'; readonly node: number; readonly classes?: readonly Priority[] }
+  | { readonly op: 'recall'; readonly key: number; readonly hash: number }
   | { readonly op: 'poll'; readonly node: number; readonly upto?: Priority; readonly limit?: number }
   | { readonly op: 'settle'; readonly node: number; readonly picks: readonly Pick[] }
   | { readonly op: 'handBack'; readonly node: number; readonly picks: readonly number[] }
@@ -194,6 +195,7 @@ export const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('disable'), endpoint }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('saveLane'), endpoint, blocked: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('expunge'), pick }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('recall'), key: fc.nat(2), hash: fc.nat(1) }) },
 );
 
 /** Changes from outside are made alone: they stand for what nobody races with in a port's terms. */
