@@ -86,7 +86,7 @@ export const createBalancer = (deps: {
       const affected = lanesOf(going);
       handBack.give(affected.flatMap((lane) => lanes.empty(lane)));
       await handBack.whenIdle();
-      await saveLanes(affected, store, clock.nowMs());
+      await saveLanes(affected, store, node.id, clock.nowMs());
       const tokens = new Set(tenures.map(({ partition, epoch }) => `${partition} ${epoch}`));
       const inFlight = deps.open.items().some(({ partition, epoch }) => tokens.has(`${partition} ${epoch}`));
       await deps.ownership().giveUp(tenures, inFlight ? settings.attemptMs + SETTLE_MS : 0);

@@ -68,7 +68,7 @@ export const createChores = (deps: {
     task: async () => {
       await disableAll();
       await closeAll();
-      await saveLanes(lanes.all(), store, clock.nowMs());
+      await saveLanes(lanes.all(), store, node, clock.nowMs());
       lanes.evict();
     },
     onError: (error) => observe.trouble('remember lanes', error),

@@ -24,15 +24,19 @@ const isSaved = (lane: Lane, block: LaneBlock | null): boolean =>
 export const saveLanes = async (
   lanes: Iterable<Lane>,
   store: Pick<DispatchStore, 'saveLane'>,
+  node: string,
   nowMs: number,
 ): Promise<void> => {
-  const save = async (lane: Lane): Promise<void> => {
-    const { health } = lane;
+  const save = async (lane: Lane, epoch: number): Promise<void> => {
+    const { health, partition } = lane;
     const block = worthKeeping(lane.block, nowMs);
     lane.isDirty = false;
     if (isSaved(lane, block) || lane.isDeleted) return;
     try {
       await store.saveLane({
+        node,
+        partition,
+        epoch,
         endpointId: lane.endpointId,
         block,
         failingSinceMs: health.failingSinceMs,
@@ -48,7 +52,7 @@ export const saveLanes = async (
   let batch: Promise<void>[] = [];
   for (const lane of lanes) {
     if (!lane.isDirty || lane.tenure === null || !lane.isRowKnown) continue;
-    batch.push(save(lane));
+    batch.push(save(lane, lane.tenure.epoch));
     if (batch.length < AT_ONCE) continue;
     await Promise.all(batch);
     batch = [];

@@ -12,11 +12,12 @@ type Bounds = Pick<DispatchSettings, 'windowRows' | 'windowBytes'>;
 export type Wanted = { readonly limit: number; readonly upto: Priority };
 
 /** After a poll, what nobody knows to be urgent is not asked for again for so long. */
-export const ASK_AGAIN_MS = 250;
+const ASK_AGAIN_MS = 250;
 /** A lane that sends and has a backlog asks this often for what others may have stored for it. */
 const ASK_ANYWAY_MS = 500;
 
-const nothing: Wanted = { limit: 0, upto: priorities.bulk };
+const { critical, normal, bulk } = priorities;
+const nothing: Wanted = { limit: 0, upto: bulk };
 
 /** True when a delivery just accepted may be held: what is due in the store goes first, save what is less urgent. */
 export const mayTake = (
@@ -36,11 +37,27 @@ export const mayTake = (
   return hasRoom && memory.fits(applicationId, priority, bytes, rows);
 };
 
+/**
+ * Notes that something of the class, or of any, will be due in the store, where a full window may hide it. What
+ * nobody knows to be urgent is not asked for all the time. False: that is nothing new.
+ */
+export const suspectUrgent = (lane: Lane, dueMs: number, priority?: Priority): boolean => {
+  const atMs = priority === undefined ? Math.max(dueMs, lane.polledAtMs + ASK_AGAIN_MS) : dueMs;
+  const isCritical = priority !== normal && priority !== bulk && atMs < lane.criticalDueMs;
+  const isNormal = priority !== critical && priority !== bulk && atMs < lane.normalDueMs;
+  if (isCritical) lane.criticalDueMs = atMs;
+  if (isNormal) lane.normalDueMs = atMs;
+  return isCritical || isNormal;
+};
+
+/** When that is next, if it is not now. */
+export const urgentAfterMs = ({ criticalDueMs, normalDueMs }: Lane, nowMs: number): number =>
+  Math.min(criticalDueMs > nowMs ? criticalDueMs : Infinity, normalDueMs > nowMs ? normalDueMs : Infinity);
+
 /** Something more urgent than some of what fills the window may be due in the store. */
 const isHidden = (lane: Lane, priority: Priority, dueMs: number, nowMs: number): boolean => {
   let less = 0;
-  for (let below = priority + 1; below <= priorities.bulk; below++)
-    less += lane.window.sizeOf(below as Priority);
+  for (let below = priority + 1; below <= bulk; below++) less += lane.window.sizeOf(below as Priority);
   return less > 0 && (dueMs <= nowMs || nowMs - lane.polledAtMs >= ASK_ANYWAY_MS);
 };
 
@@ -56,12 +73,11 @@ export const roomOf = (lane: Lane, bounds: Bounds, memory: Memory, nowMs: number
     return nothing;
   if (lane.nextDueMs > nowMs) return nothing;
   const rows = laneRows(lane);
-  if (isProbing(lane)) return { limit: 1 - rows, upto: priorities.bulk };
+  if (isProbing(lane)) return { limit: 1 - rows, upto: bulk };
   const most = memory.isRoomy() ? bounds.windowRows : Math.min(bounds.windowRows, ROWS_WHEN_SHARED);
   const isHalfFree = rows * 2 <= bounds.windowRows && lane.bytes * 2 <= bounds.windowBytes;
-  const limit = boundOf(most, priorities.bulk) - rows;
-  if (isHalfFree && limit > 0 && lane.pollAfterMs <= nowMs) return { limit, upto: priorities.bulk };
-  const { critical, normal } = priorities;
+  const limit = boundOf(most, bulk) - rows;
+  if (isHalfFree && limit > 0 && lane.pollAfterMs <= nowMs) return { limit, upto: bulk };
   const upto = isHidden(lane, normal, lane.normalDueMs, nowMs)
     ? normal
     : isHidden(lane, critical, lane.criticalDueMs, nowMs)

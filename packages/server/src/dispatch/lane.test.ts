@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endpointOf } from '../../test/dispatch/world.ts';
-import { createLane, nextStep, type Lane, type Tenure } from './lane.ts';
+import { createLane, learnAbroad, nextStep, slotsOpenAtMs, type Lane, type Tenure } from './lane.ts';
 import type { HeldDelivery } from './port.ts';
 import { RATE_WINDOW_MS } from './rate.ts';
 
@@ -61,12 +61,33 @@ describe('the gates of a lane', () => {
       { kind: 'wait', untilMs: NOW + RATE_WINDOW_MS - 10 },
     ],
     [
+      'a rate after a change of owner, who may have sent until a moment ago',
+      { endpoint: limited, foreignUntilMs: MONOTONIC - 10 },
+      { kind: 'wait', untilMs: NOW + RATE_WINDOW_MS - 10 },
+    ],
+    [
+      'a rate that a former owner has a request in flight for',
+      { endpoint: limited, abroad: 1 },
+      { kind: 'blocked', by: 'rate' },
+    ],
+    [
       'a rate that a manual attempt waits for',
       { endpoint: limited, manualWaiting: 1 },
       { kind: 'blocked', by: 'rate' },
     ],
   ])('%s', (_, change, step) => {
     expect(nextStep(lane(change), NOW, MONOTONIC, CONCURRENCY)).toEqual(step);
+  });
+
+  it('lets what former owners had in flight rest for a window once it has ended', () => {
+    const ours = lane({ endpoint: endpointOf('a', { rateLimit: 2 }) });
+    learnAbroad(ours, 2, MONOTONIC);
+    expect(slotsOpenAtMs(ours, 2, MONOTONIC)).toBe(Infinity);
+    learnAbroad(ours, 1, MONOTONIC + 100);
+    expect(slotsOpenAtMs(ours, 2, MONOTONIC + 100)).toBe(MONOTONIC + 100 + RATE_WINDOW_MS);
+    learnAbroad(ours, null, MONOTONIC + 200);
+    expect(slotsOpenAtMs(ours, 1, MONOTONIC + 300)).toBe(MONOTONIC + 200 + RATE_WINDOW_MS);
+    expect(slotsOpenAtMs(ours, 3, MONOTONIC + 300)).toBe(MONOTONIC + 300);
   });
 
   it('has nothing to start when nothing is queued', () => {

@@ -82,6 +82,12 @@ export type Lane = Due & {
   controller: Controller | null;
   /** null while the endpoint was never seen with a limit. */
   rate: RateSlots | null;
+  /** Attempts that former owners may still have in flight: they count as slots taken. */
+  abroad: number;
+  /** When to ask for that again. */
+  abroadLookMs: number;
+  /** Monotonic time after which no former owner has sent anything else. */
+  foreignUntilMs: number;
   /** Monotonic time of the last start that no slot was taken for. */
   unlimitedAtMs: number;
   /** Manual attempts that wait for a slot: they come before the scheduled ones. */
@@ -143,6 +149,9 @@ export const createLane = (endpointId: string, partition: number, tenure: Tenure
   inFlight: 0,
   controller: null,
   rate: null,
+  abroad: 0,
+  abroadLookMs: 0,
+  foreignUntilMs: tenure.gainedAtMs,
   unlimitedAtMs: -Infinity,
   manualWaiting: 0,
   doubts: 0,
@@ -177,6 +186,8 @@ export const resetLane = (lane: Lane): void => {
   lane.emptyPolls = 0;
   lane.pollAfterMs = 0;
   lane.rate = null;
+  lane.abroad = 0;
+  lane.abroadLookMs = 0;
   lane.controller = null;
   lane.record = createTrackRecord();
   lane.isDirty = false;
@@ -218,13 +229,27 @@ const busy: Step = { kind: 'blocked', by: 'concurrency' };
 const limited: Step = { kind: 'blocked', by: 'rate' };
 const empty: Step = { kind: 'blocked', by: 'nothing_queued' };
 
-/** The slots of an endpoint with a limit. They begin spent: an owner before may have sent until a moment ago. */
-export const rateSlots = (lane: Lane): RateSlots =>
-  (lane.rate ??= createRateSlots((lane.tenure?.gainedAtMs ?? 0) + RATE_WINDOW_MS));
+/** The slots of an endpoint with a limit. */
+export const rateSlots = (lane: Lane): RateSlots => (lane.rate ??= createRateSlots());
 
-/** See RateSlots; what this node sent while there was no limit fills a window as well. */
-export const slotsOpenAtMs = (lane: Lane, limit: number, monotonicMs: number): number =>
-  Math.max(rateSlots(lane).opensAtMs(limit, monotonicMs), lane.unlimitedAtMs + RATE_WINDOW_MS);
+/**
+ * See RateSlots. What this node sent while there was no limit fills a window as well, and so does what
+ * an owner before may have sent until a moment ago: what it still has in flight counts until it ends.
+ */
+export const slotsOpenAtMs = (lane: Lane, limit: number, monotonicMs: number): number => {
+  const slotsMs = rateSlots(lane).opensAtMs(limit - lane.abroad, monotonicMs);
+  return Math.max(slotsMs, Math.max(lane.unlimitedAtMs, lane.foreignUntilMs) + RATE_WINDOW_MS);
+};
+
+/** Takes in how many attempts former owners still have in flight. */
+export const learnAbroad = (lane: Lane, abroad: number | null, monotonicMs: number): void => {
+  const before = lane.abroad;
+  lane.abroad = abroad ?? 0;
+  for (let ended = before - lane.abroad; ended > 0; ended--) {
+    rateSlots(lane).take();
+    rateSlots(lane).release(monotonicMs);
+  }
+};
 
 export const controllerOf = (lane: Lane): Controller => (lane.controller ??= createController());
 

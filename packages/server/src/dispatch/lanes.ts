@@ -9,6 +9,7 @@ import {
   createLane,
   isProbing,
   laneRows,
+  learnAbroad,
   NO_BACKLOG,
   opensAtMs,
   pausedUntilMs,
@@ -16,7 +17,7 @@ import {
   type Lane,
   type Tenure,
 } from './lane.ts';
-import { ASK_AGAIN_MS, mayTake } from './lane-room.ts';
+import { mayTake, suspectUrgent, urgentAfterMs } from './lane-room.ts';
 import type { Memory } from './memory.ts';
 import type { HeldDelivery, LaneState } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
@@ -68,9 +69,16 @@ export type Lanes = {
   readonly evict: () => void;
 };
 
-const NO_ROW = { nextDueMs: null, version: 0, block: null, failingSinceMs: null, goneSinceMs: null } as const;
+const NO_ROW = {
+  nextDueMs: null,
+  version: 0,
+  block: null,
+  failingSinceMs: null,
+  goneSinceMs: null,
+  abroad: null,
+} as const;
 
-const { critical, normal, bulk } = priorities;
+const ABROAD_MS = 250;
 
 /** Timers are no finer. */
 const SHORTEST_MS = 1;
@@ -114,6 +122,7 @@ export const createLanes = (deps: {
     if (lane === undefined) return make(endpointId, tenure);
     if (lane.tenure === null) {
       lane.tenure = tenure;
+      lane.foreignUntilMs = tenure.gainedAtMs;
       needs.row(lane);
     }
     return lane;
@@ -147,8 +156,15 @@ export const createLanes = (deps: {
     return untilMs;
   };
 
-  const urgentAfter = ({ criticalDueMs, normalDueMs }: Lane, nowMs: number): number =>
-    Math.min(criticalDueMs > nowMs ? criticalDueMs : Infinity, normalDueMs > nowMs ? normalDueMs : Infinity);
+  /** What a former owner has in flight is looked for until it has ended. */
+  const reviewAbroad = (lane: Lane, nowMs: number): number => {
+    if (lane.abroad === 0 || (lane.endpoint?.rateLimit ?? null) === null) return Infinity;
+    if (lane.abroadLookMs <= nowMs) {
+      lane.abroadLookMs = nowMs + ABROAD_MS;
+      needs.row(lane);
+    }
+    return lane.abroadLookMs;
+  };
 
   const reviewWindow = (lane: Lane, nowMs: number, monotonicMs: number): number => {
     if (lane.window.size() === 0) return Infinity;
@@ -183,7 +199,7 @@ export const createLanes = (deps: {
       lookAt(lane, lane.block.untilMs);
       return;
     }
-    const storeMs = Math.min(reviewStore(lane, nowMs), urgentAfter(lane, nowMs));
+    const storeMs = Math.min(reviewStore(lane, nowMs), urgentAfterMs(lane, nowMs), reviewAbroad(lane, nowMs));
     lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), storeMs));
   };
 
@@ -210,16 +226,6 @@ export const createLanes = (deps: {
     memory.give(lane.applicationId, bytes);
   };
 
-  /** Since when something that nobody knows to be urgent may be hidden by a full window: not asked for all the time. */
-  const suspectUrgent = (lane: Lane, dueMs: number, priority?: Priority): boolean => {
-    const atMs = priority === undefined ? Math.max(dueMs, lane.polledAtMs + ASK_AGAIN_MS) : dueMs;
-    const isCritical = priority !== normal && priority !== bulk && atMs < lane.criticalDueMs;
-    const isNormal = priority !== critical && priority !== bulk && atMs < lane.normalDueMs;
-    if (isCritical) lane.criticalDueMs = atMs;
-    if (isNormal) lane.normalDueMs = atMs;
-    return isCritical || isNormal;
-  };
-
   /** Whoever repairs an endpoint clears its row as well: one that was read before says nothing of it. */
   const readAgain = (lane: Lane): void => {
     lane.isRowSure = true;
@@ -229,6 +235,8 @@ export const createLanes = (deps: {
 
   const remember = (lane: Lane, row: Omit<LaneState, 'endpointId'>): void => {
     if (lane.isRowKnown) return;
+    // What has ended between its leave and this look is nowhere to be seen.
+    if (row.abroad !== null) lane.foreignUntilMs = clock.monotonicMs();
     if (lane.endpoint !== null && !lane.isRowSure && isBlemished(row)) return readAgain(lane);
     lane.isRowKnown = true;
     lane.block = lane.savedBlock = row.block;
@@ -236,7 +244,7 @@ export const createLanes = (deps: {
       failingSinceMs: row.failingSinceMs,
       goneSinceMs: row.goneSinceMs,
     };
-    lane.backlogFrom = lane.nextDueMs <= clock.nowMs() ? critical : NO_BACKLOG;
+    lane.backlogFrom = lane.nextDueMs <= clock.nowMs() ? priorities.critical : NO_BACKLOG;
     if (row.failingSinceMs !== null) distrust(controllerOf(lane));
   };
 
@@ -317,6 +325,7 @@ export const createLanes = (deps: {
       lane.nextDueMs = Math.min(nextDueMs ?? Infinity, lane.wokenMs);
       lane.isHintToRaise = false;
       remember(lane, row ?? NO_ROW);
+      learnAbroad(lane, row?.abroad ?? null, clock.monotonicMs());
       review(lane, clock.nowMs());
     },
     notice: (row) => {
@@ -327,6 +336,7 @@ export const createLanes = (deps: {
       if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
       if (dueMs < lane.nextDueMs) lane.nextDueMs = dueMs;
       remember(lane, row);
+      learnAbroad(lane, row.abroad, clock.monotonicMs());
       review(lane, clock.nowMs());
     },
     unqueue: (lane, from) => {

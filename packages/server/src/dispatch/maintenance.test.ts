@@ -49,6 +49,7 @@ const lane = (endpointId: string): LaneState => ({
   block: null,
   failingSinceMs: null,
   goneSinceMs: null,
+  abroad: null,
 });
 
 describe('maintenance', () => {

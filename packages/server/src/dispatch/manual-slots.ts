@@ -23,7 +23,8 @@ export const createManualSlots =
       for (;;) {
         if (signal.aborted || lane.tenure === null) return null;
         const nowMs = clock.monotonicMs();
-        const opensMs = slotsOpenAtMs(lane, rateLimit, nowMs);
+        // Before its row is known nobody knows what an owner before has in flight.
+        const opensMs = lane.isRowKnown ? slotsOpenAtMs(lane, rateLimit, nowMs) : Infinity;
         if (opensMs <= nowMs) {
           const slots = rateSlots(lane);
           slots.take();

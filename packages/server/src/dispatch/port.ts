@@ -94,7 +94,13 @@ export type LaneState = {
   readonly block: LaneBlock | null;
   readonly failingSinceMs: number | null;
   readonly goneSinceMs: number | null;
+  /** Attempts that former owners of its partition, which they left while they drain, may have in flight; null: none of them drains. */
+  readonly abroad: number | null;
 };
+
+/** What an owner writes of it, by the token that it holds its partition by. */
+export type SavedLane = Pick<LaneState, 'endpointId' | 'block' | 'failingSinceMs' | 'goneSinceMs'> &
+  OwnedPartition & { readonly node: string };
 
 /** @property upto Nothing less urgent is wanted. */
 export type PolledLane = { readonly endpointId: string; readonly limit: number; readonly upto: Priority };
@@ -227,8 +233,8 @@ export type DispatchStore = {
    * lowers hints that are too late. Returns the last endpoint seen, or null at the end.
    */
   readonly repairHints: (input: { readonly after: string; readonly limit: number }) => Promise<string | null>;
-  /** Remembers what the owner knows of an endpoint. */
-  readonly saveLane: (lane: Omit<LaneState, 'nextDueMs' | 'version'>) => Promise<void>;
+  /** Remembers what the owner knows of an endpoint; nothing where it is the owner no longer. */
+  readonly saveLane: (lane: SavedLane) => Promise<void>;
   /**
    * Ends the open deliveries of an endpoint as dead, in chunks, where this node owns its partition:
    * those that wait and those that it holds itself. What others hold may be in flight with them; it

@@ -23,8 +23,7 @@ export type RateSlots = {
   readonly isFresh: (nowMs: number) => boolean;
 };
 
-/** @param spentUntilMs What happened before is not known: nothing starts until then. */
-export const createRateSlots = (spentUntilMs: number): RateSlots => {
+export const createRateSlots = (): RateSlots => {
   /** When each slot that rests is free again; in order, because time is. */
   const resting = createFifo<number>();
   let taken = 0;
@@ -36,7 +35,6 @@ export const createRateSlots = (spentUntilMs: number): RateSlots => {
 
   return {
     opensAtMs: (limit, nowMs) => {
-      if (nowMs < spentUntilMs) return spentUntilMs;
       wake(nowMs);
       if (taken + resting.size() < limit) return nowMs;
       // A limit that was lowered may need more than one of them back.
@@ -53,7 +51,7 @@ export const createRateSlots = (spentUntilMs: number): RateSlots => {
     },
     isFresh: (nowMs) => {
       wake(nowMs);
-      return taken === 0 && resting.size() === 0 && nowMs >= spentUntilMs;
+      return taken === 0 && resting.size() === 0;
     },
   };
 };

@@ -6,7 +6,12 @@ const columns = `l.endpoint_id, l.version, l.blocked_reason,
   (extract(epoch from nullif(l.next_due, 'infinity')) * 1000)::float8 as next_due_ms,
   (extract(epoch from l.blocked_until) * 1000)::float8 as blocked_until_ms,
   (extract(epoch from l.failing_since) * 1000)::float8 as failing_since_ms,
-  (extract(epoch from l.gone_since) * 1000)::float8 as gone_since_ms`;
+  (extract(epoch from l.gone_since) * 1000)::float8 as gone_since_ms,
+  (select count(w.endpoint_id)::int4 from draining d left join lateral (
+    select endpoint_id from live
+    where state = 'held' and partition = d.partition and epoch = d.epoch and endpoint_id = l.endpoint_id offset 0
+  ) w on true
+  where d.partition = l.partition and d.deadline > clock_timestamp() having count(*) > 0) as abroad`;
 
 /** The earliest due time of what waits for an endpoint: one index probe per priority. */
 const earliest = (endpoint: string): string =>
@@ -72,13 +77,17 @@ with recursive endpoints as (
 )
 select case when count(*) = $2 then max(endpoint_id collate "C") end as last from endpoints`,
   },
+  // A statement that is late must not write over what the next owner knows; who takes the partition waits for it.
   saveLane: {
     name: 'save_lane',
     text: `
+with owned as materialized (
+  select id from partition where id = $6 and epoch = $7 and node = $8::uuid for share
+)
 update lane
 set blocked_until = to_timestamp($2::float8 / 1000), blocked_reason = $3,
   failing_since = to_timestamp($4::float8 / 1000), gone_since = to_timestamp($5::float8 / 1000)
-where endpoint_id = $1`,
+where endpoint_id = $1 and exists (select from owned)`,
   },
 } as const satisfies Record<string, Statement>;
 
@@ -90,6 +99,7 @@ type Row = {
   blocked_until_ms: number | null;
   failing_since_ms: number | null;
   gone_since_ms: number | null;
+  abroad: number | null;
 };
 
 const laneOf = (row: Row): LaneState => ({
@@ -102,6 +112,7 @@ const laneOf = (row: Row): LaneState => ({
       : { reason: row.blocked_reason, untilMs: row.blocked_until_ms },
   failingSinceMs: row.failing_since_ms,
   goneSinceMs: row.gone_since_ms,
+  abroad: row.abroad,
 });
 
 type LaneOperations = Pick<
@@ -135,13 +146,16 @@ export const createLaneOperations = (
     const rows = await database.rows<{ last: string | null }>(sql.repairHints, [after, limit]);
     return rows[0]?.last ?? null;
   },
-  saveLane: async ({ endpointId, block, failingSinceMs, goneSinceMs }) => {
+  saveLane: async ({ node, partition, epoch, endpointId, block, failingSinceMs, goneSinceMs }) => {
     await database.rows(sql.saveLane, [
       endpointId,
       block?.untilMs ?? null,
       block?.reason ?? null,
       failingSinceMs,
       goneSinceMs,
+      partition,
+      epoch,
+      node,
     ]);
   },
 });

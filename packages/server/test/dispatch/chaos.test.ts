@@ -2,7 +2,7 @@ import type { Priority } from '../../src/domain/delivery.ts';
 import { describe, expect, it } from 'vitest';
 import type { AttemptResult } from '../../src/domain/attempt.ts';
 import { answer } from './receivers.ts';
-import type { Weather } from './tiny-store.ts';
+import type { Weather } from './weather.ts';
 import { createWorld, type NodeOptions, type World } from './world.ts';
 
 type Node = ReturnType<World['node']>;

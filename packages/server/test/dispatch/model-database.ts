@@ -5,7 +5,7 @@ import type { Run } from '../store/model-run.ts';
 import { createWorld as createTables, Transaction } from '../store/mvcc.ts';
 import type { AttemptRow, LiveRow } from '../store/rows.ts';
 import type { SimTimers } from './sim-timers.ts';
-import { StoreUnavailable, type Weather } from './tiny-store.ts';
+import { StoreUnavailable, type Weather } from './weather.ts';
 
 /** The store's model as dispatch sees it over a network with weather: what the storms run on. */
 export const createModelDatabase = (timers: SimTimers, weather: { current: Weather }) => {

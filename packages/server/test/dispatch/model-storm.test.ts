@@ -4,7 +4,7 @@ import type { Priority } from '../../src/domain/delivery.ts';
 import type { EndpointConfig } from '../../src/domain/configuration.ts';
 import { createModelDatabase, type ModelDatabase } from './model-database.ts';
 import { answer } from './receivers.ts';
-import type { Weather } from './tiny-store.ts';
+import type { Weather } from './weather.ts';
 import { createWorld, type NodeOptions, type World } from './world.ts';
 
 type Node = ReturnType<World['node']>;

@@ -22,7 +22,8 @@ describe('an endpoint with a rate limit', () => {
     let failures = 0;
     world.behaviour.current = () => ({
       afterMs: 1 + world.chance() * 400,
-      result: answer(failures++ % 3 === 0 ? 500 : 200),
+      // Not a 5xx: that would lower how many are in flight.
+      result: answer(failures++ % 3 === 0 ? 400 : 200),
     });
     for (let n = 0; n < 60; n++) void world.accept(node, endpoint);
     const startMs = world.timers.nowMs();
@@ -58,6 +59,54 @@ describe('an endpoint with a rate limit', () => {
     await start;
     await drained;
     expect(mostInASecond(world)).toBe(5);
+  });
+
+  it('counts what the owner before still has on its way, until it has ended', async () => {
+    const world = createWorld();
+    const old = await started(world);
+    const endpoint = world.endpoint('a', { rateLimit: 2 });
+    // The second one is slow: on a real network it may arrive at any time until it ends.
+    let asked = 0;
+    world.behaviour.current = () => ({ afterMs: ++asked === 2 ? 6_000 : 20, result: answer(200) });
+    for (let n = 0; n < 8; n++) void world.accept(old, endpoint);
+    await world.timers.until(() => world.receivers.requests.length === 2, 5_000);
+    const slowEndsMs = world.receivers.requests[1]!.atMs + 6_000;
+    const drained = old.drain(10_000);
+    const next = world.node();
+    const start = next.start();
+    await world.timers.until(() => world.tiny.ends.size === 8, 60_000);
+    await start;
+    await drained;
+    const byNext = world.receivers.requests.slice(2).map(({ atMs }) => atMs);
+    // One slot beside the slow request, two again one window after its end.
+    const beside = byNext.filter((atMs) => atMs < slowEndsMs + 1_000);
+    expect(beside.length).toBeGreaterThanOrEqual(3);
+    for (let i = 1; i < beside.length; i++) expect(beside[i]! - beside[i - 1]!).toBeGreaterThanOrEqual(1_000);
+    const after = byNext.filter((atMs) => atMs >= slowEndsMs + 1_000);
+    expect(after.slice(0, 2).every((atMs) => atMs < slowEndsMs + 2_500)).toBe(true);
+  });
+
+  it('waits for a window after it has seen what the owner before has left, however late that is', async () => {
+    const world = createWorld();
+    const old = await started(world);
+    const endpoint = world.endpoint('a', { rateLimit: 1 });
+    world.behaviour.current = () => ({ afterMs: 800, result: answer(200) });
+    for (let n = 0; n < 3; n++) void world.accept(old, endpoint);
+    await world.timers.until(() => world.receivers.requests.length === 1, 5_000);
+    const endsMs = world.receivers.requests[0]!.atMs + 800;
+    const drained = old.drain(5_000);
+    // Its look comes when that has ended and is written, a second after it has got the partition.
+    world.tiny.setWeather((operation) => ({
+      thereMs: operation === 'loadLanes' || operation === 'dueLanes' ? 950 : 1,
+      backMs: 1,
+      fault: 'none',
+    }));
+    const next = world.node();
+    const start = next.start();
+    await world.timers.until(() => world.receivers.requests.length === 2, 20_000);
+    await start;
+    await drained;
+    expect(world.receivers.requests[1]!.atMs - endsMs).toBeGreaterThanOrEqual(1_000);
   });
 
   it('counts resends, which come before what is queued', async () => {

@@ -9,6 +9,7 @@ import type {
   ManualSettlement,
 } from '../../src/dispatch/port.ts';
 import type { SimTimers } from './sim-timers.ts';
+import { fair, StoreUnavailable, type Weather } from './weather.ts';
 
 /** A row of `live`. */
 export type Row = {
@@ -21,25 +22,7 @@ export type Row = {
 };
 
 type PartitionRow = { epoch: number; node: string | null; untilMs: number };
-type LaneRow = { -readonly [K in keyof LaneState]: LaneState[K] };
-type Fault = 'none' | 'before' | 'after';
-
-/** What happens to a statement: how long it takes each way, and whether it or its reply is lost. */
-export type Weather = (
-  operation: keyof DispatchStore,
-  node: string | null,
-) => {
-  readonly thereMs: number;
-  readonly backMs: number;
-  readonly fault: Fault;
-};
-
-export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable';
-}
-
-const fair: Weather = () => ({ thereMs: 1, backMs: 1, fault: 'none' });
-
+type LaneRow = { -readonly [K in keyof LaneState as Exclude<K, 'abroad'>]: LaneState[K] };
 /** Just enough of the store for tests of dispatch: one moment of truth per statement. */
 export const createTinyStore = (timers: SimTimers) => {
   const rows = new Map<string, Row>();
@@ -90,6 +73,13 @@ export const createTinyStore = (timers: SimTimers) => {
       lanes.set(endpointId, lane);
     }
     return lane;
+  };
+  const laneState = (lane: LaneRow): LaneState => {
+    const partition = partitionOf(lane.endpointId);
+    const isLeft = draining.some((token) => token.partition === partition && token.untilMs > now());
+    const isAbroad = (row: Row): boolean =>
+      row.state === 'held' && row.delivery.endpointId === lane.endpointId && isDraining(row);
+    return { ...lane, abroad: isLeft ? [...rows.values()].filter(isAbroad).length : null };
   };
   const lower = (endpointId: string, dueMs: number): void => {
     const lane = laneRow(endpointId);
@@ -307,10 +297,12 @@ export const createTinyStore = (timers: SimTimers) => {
           .toSorted((a, b) => compare(place(a), place(b)))
           .filter((lane) => after === null || compare(place(lane), place(after)) > 0)
           .slice(0, limit)
-          .map((lane) => ({ ...lane }));
+          .map(laneState);
       }),
     loadLanes: (ids) =>
-      statement('loadLanes', null, () => ids.flatMap((id) => (lanes.has(id) ? [{ ...lanes.get(id)! }] : []))),
+      statement('loadLanes', null, () =>
+        ids.flatMap((id) => (lanes.has(id) ? [laneState(lanes.get(id)!)] : [])),
+      ),
     raiseHints: (asked) =>
       statement('raiseHints', null, () => {
         for (const { endpointId, version } of asked) {
@@ -328,8 +320,11 @@ export const createTinyStore = (timers: SimTimers) => {
         }
         return null;
       }),
-    saveLane: ({ endpointId, ...state }) =>
-      statement('saveLane', null, () => void Object.assign(laneRow(endpointId), state)),
+    saveLane: ({ node, partition, epoch, endpointId, ...state }) =>
+      statement('saveLane', node, () => {
+        const owner = partitionRow(partition);
+        if (owner.node === node && owner.epoch === epoch) Object.assign(laneRow(endpointId), state);
+      }),
     closeLane: ({ endpointId }) =>
       statement('closeLane', null, () => {
         const open = [...rows].filter(([, row]) => row.delivery.endpointId === endpointId);

@@ -17,8 +17,10 @@ export const checkRates = ({ history, plan }: RunResult): Violation[] => {
     return arrivals.slice(rateLimit).flatMap((last, at): Violation[] => {
       const first = arrivals[at]!;
       const atMs = last.arrivedMs!;
-      // Who takes an endpoint over knows nothing of requests that its owner before has on their way.
-      const sinceMs = atMs - (first.process === last.process ? first.arrivedMs! : first.sentMs);
+      // Who takes an endpoint over waits for what its owner before has on its way; of one that died or was
+      // cut off nobody knows what that is.
+      const isSeen = first.process === last.process || first.reportedMs !== null;
+      const sinceMs = atMs - (isSeen ? first.arrivedMs! : first.sentMs);
       if (sinceMs >= WINDOW_MS || faults.isJumped(atMs)) return [];
       const detail = `${endpointId(index)}: ${rateLimit + 1} requests in ${sinceMs.toFixed(1)} ms, the limit is ${rateLimit} a second`;
       return [{ rule: 'rate', atMs, detail }];

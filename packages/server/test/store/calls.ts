@@ -343,6 +343,9 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
         return {
           call: (store) =>
             store.saveLane({
+              node: NODES[step.node]!,
+              partition: step.endpoint,
+              epoch: epochOf(step.node, step.endpoint) - (step.stale === true ? 1 : 0),
               endpointId: ENDPOINTS[step.endpoint]!,
               block: step.blocked ? { ...BLOCK, untilMs: startMs + 2 * 86_400_000 } : null,
               failingSinceMs: step.blocked ? startMs : null,

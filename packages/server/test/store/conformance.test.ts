@@ -97,6 +97,7 @@ const situations: Readonly<Record<string, readonly Turn[]>> = {
     alone(accept()),
     alone({ op: 'release', node: 0, drain: true }),
     alone({ op: 'heartbeat', node: 0, take: 4, seize: false }),
+    lookedAt,
   ],
   'a node has lapsed and come back, another has gone': [
     alone({ op: 'heartbeat', node: 0, take: 2, seize: false }),
@@ -139,6 +140,7 @@ const contenders: readonly Step[] = [
   { op: 'handBack', node: 0, picks: three },
   { op: 'release', node: 0, drain: true },
   { op: 'raise' },
+  { op: 'saveLane', node: 0, endpoint: 1, blocked: true },
 ];
 /** These only run alone, and in the random schedules. */
 const others: readonly Step[] = [
@@ -146,6 +148,8 @@ const others: readonly Step[] = [
   accept({ items: [{ ...item, stale: true, unfoldedBy: 1 }] }),
   accept({ items: [{ ...item, hold: false }] }),
   accept({ items: [{ ...item, event: 1, key: 1, unfoldedBy: 1 }] }),
+  { op: 'saveLane', node: 1, endpoint: 1, blocked: true },
+  { op: 'saveLane', node: 0, endpoint: 1, blocked: true, stale: true },
   { op: 'recall', key: 1, hash: 0 },
   { op: 'recall', key: 1, hash: 1 },
   { op: 'unfold', node: 1 },
@@ -315,6 +319,16 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
   'the hint of scheduled work is too late': mutated('insertMessages', [
     'coalesce(($34::timestamptz[])',
     "coalesce(interval '1 day' + ($34::timestamptz[])",
+  ]),
+  'what an owner before knows is written': mutated('saveLane', [' and exists (select from owned)', '']),
+  'what an owner of an earlier tenure knows is written': mutated('saveLane', [
+    'and epoch = $7 and node',
+    'and $7::int8 is not null and node',
+  ]),
+  'nobody waits for what an owner writes': mutated('saveLane', [' for share', '']),
+  'what former owners have in flight is forgotten': mutated('loadLanes', [
+    'd.deadline > clock_timestamp() having',
+    'false having',
   ]),
   'what is recalled is another request': mutated('explainConflicts', [
     'c.idem_hash is not distinct from t.idem_hash',

@@ -1,7 +1,8 @@
 import type { DispatchStore, HeldDelivery, LaneState } from '../../src/dispatch/port.ts';
 import { cancel, liveKey, partitionKey, earliest, isExpired, letter } from './model-rows.ts';
 import type { Run } from './model-run.ts';
-import type { LaneRow, LiveRow, MessageRow, PartitionRow } from './rows.ts';
+import type { Transaction } from './mvcc.ts';
+import type { DrainingRow, LaneRow, LiveRow, MessageRow, PartitionRow } from './rows.ts';
 
 /** Polls and lanes, in memory. */
 export const createModelLanes = (
@@ -80,10 +81,30 @@ export const createModelLanes = (
       return taken;
     });
 
-  const laneState = ({ partition: _partition, nextDueMs, ...lane }: LaneRow): LaneState => ({
-    ...lane,
-    nextDueMs: nextDueMs === Infinity ? null : nextDueMs,
-  });
+  const abroad = (tx: Transaction, { endpointId, partition }: LaneRow): number | null => {
+    const draining = tx
+      .scan<DrainingRow>('draining')
+      .map(([, row]) => row)
+      .filter((row) => row.partition === partition && row.deadlineMs > tx.nowMs);
+    if (draining.length === 0) return null;
+    return tx
+      .scan<LiveRow>('live')
+      .filter(
+        ([, row]) =>
+          row.state === 'held' &&
+          row.endpointId === endpointId &&
+          draining.some(({ epoch }) => epoch === row.epoch),
+      ).length;
+  };
+
+  const laneState = (tx: Transaction, row: LaneRow): LaneState => {
+    const { partition: _partition, nextDueMs, ...lane } = row;
+    return {
+      ...lane,
+      nextDueMs: nextDueMs === Infinity ? null : nextDueMs,
+      abroad: abroad(tx, row),
+    };
+  };
 
   const dueLanes: DispatchStore['dueLanes'] = ({ node, untilMs, after, limit }) =>
     run((tx) => {
@@ -102,7 +123,7 @@ export const createModelLanes = (
         .filter((lane) => lane.endpointId !== after?.endpointId || lane.nextDueMs !== after.nextDueMs)
         .sort(order)
         .slice(0, limit)
-        .map(laneState);
+        .map((lane) => laneState(tx, lane));
     });
 
   const raiseHints: DispatchStore['raiseHints'] = (lanes) =>
@@ -177,12 +198,15 @@ export const createModelLanes = (
         tx
           .scan<LaneRow>('lane')
           .filter(([key]) => endpointIds.includes(key))
-          .map(([, lane]) => laneState(lane)),
+          .map(([, lane]) => laneState(tx, lane)),
       ),
     raiseHints,
     repairHints,
-    saveLane: (lane) =>
+    saveLane: ({ node, partition, epoch, ...lane }) =>
       run(async (tx) => {
+        const isMine = (row: PartitionRow | null): boolean => row?.node === node && row.epoch === epoch;
+        if (!isMine(tx.read<PartitionRow>('partition', partitionKey(partition)))) return;
+        if (!isMine(await tx.lock<PartitionRow>('partition', partitionKey(partition)))) return;
         if (tx.read('lane', lane.endpointId) === null) return;
         const row = await tx.lock<LaneRow>('lane', lane.endpointId);
         if (row === null) return;

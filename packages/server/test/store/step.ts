@@ -48,7 +48,14 @@ export type Step =
   | { readonly op: 'manual'; readonly pick: number; readonly succeeded: boolean }
   | { readonly op: 'close'; readonly node: number; readonly endpoint: number }
   | { readonly op: 'disable'; readonly endpoint: number }
-  | { readonly op: 'saveLane'; readonly endpoint: number; readonly blocked: boolean }
+  | {
+      readonly op: 'saveLane';
+      readonly node: number;
+      readonly endpoint: number;
+      readonly blocked: boolean;
+      /** By the token of an earlier tenure. */
+      readonly stale?: boolean;
+    }
   | { readonly op: 'expunge'; readonly pick: number };
 
 type AcceptItem = {
@@ -193,7 +200,16 @@ export const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('manual'), pick, succeeded: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('close'), node, endpoint }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('disable'), endpoint }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('saveLane'), endpoint, blocked: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('saveLane'),
+      node,
+      endpoint,
+      blocked: fc.boolean(),
+      stale: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('expunge'), pick }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('recall'), key: fc.nat(2), hash: fc.nat(1) }) },
 );
