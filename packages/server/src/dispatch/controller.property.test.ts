@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from '../outcome/outcome.ts';
 import { LONGEST_OPEN_MS } from './breaker.ts';
-import { concurrencyOf, createController, onEnd, onStart } from './controller.ts';
+import { concurrencyOf, createController, onEnd, onStart, type Strain } from './controller.ts';
 import { paceOpensAtMs } from './pace.ts';
 
-type Answer = { readonly afterMs: number; readonly outcome: Outcome; readonly isStrained?: boolean };
+type Answer = { readonly afterMs: number; readonly outcome: Outcome; readonly strain?: Strain };
 type Receiver = (nowMs: number, inFlight: number) => Answer;
 type Arrival = { readonly atMs: number; readonly outcome: Outcome; readonly inFlight: number };
 
@@ -22,12 +22,15 @@ const drive = (receiver: Receiver, forMs: number, ceiling = CEILING): Arrival[] 
     const ended = inFlight.filter(({ endMs }) => endMs <= nowMs);
     inFlight = inFlight.filter(({ endMs }) => endMs > nowMs);
     let left = inFlight.length + ended.length;
-    for (const { outcome, isStrained, startedAtMs, id } of ended) {
+    for (const { outcome, strain, startedAtMs, id } of ended) {
       const wasFull = left-- >= Math.min(ceiling, concurrencyOf(controller));
       const end = {
         outcome,
-        isStrained:
-          isStrained ?? (outcome === 'overloaded' || (outcome === 'failed' && nowMs - startedAtMs >= 1_000)),
+        strain:
+          strain ??
+          (outcome === 'overloaded' || (outcome === 'failed' && nowMs - startedAtMs >= 1_000)
+            ? 'too_much'
+            : 'none'),
         messageId: String(id),
         startedAtMs,
         wasFull,
@@ -162,7 +165,11 @@ describe('the controller', () => {
   it('bears some failures among the answers without giving up on the receiver', () => {
     let n = 0;
     const arrivals = drive(
-      () => ({ afterMs: 10, outcome: ++n % 7 === 0 ? 'failed' : 'succeeded', isStrained: n % 7 === 0 }),
+      () => ({
+        afterMs: 10,
+        outcome: ++n % 7 === 0 ? 'failed' : 'succeeded',
+        strain: n % 7 === 0 ? 'broken' : 'none',
+      }),
       30_000,
     );
     expect(rate(arrivals, 10_000, 30_000)).toBeGreaterThan(CEILING * 70);
@@ -173,7 +180,7 @@ describe('the controller', () => {
     const arrivals = drive(
       (nowMs) =>
         nowMs > 20_000 && ++n % 2 === 0
-          ? { afterMs: 20, outcome: 'failed', isStrained: true }
+          ? { afterMs: 20, outcome: 'failed', strain: 'broken' }
           : { afterMs: 20, outcome: 'succeeded' },
       22_000,
     );
@@ -185,18 +192,30 @@ describe('the controller', () => {
     expect(most(21_000, 22_000)).toBeLessThan(CEILING / 4);
   });
 
-  it.each<[string, Answer]>([
-    ['timeouts', { afterMs: 1_000, outcome: 'failed' }],
-    ['503s', { afterMs: 20, outcome: 'overloaded' }],
-    ['500s', { afterMs: 20, outcome: 'failed', isStrained: true }],
-  ])('lowers what is in flight where answers are more and more %s', (_, bad) => {
+  it.each<[string, number, Answer]>([
+    ['timeouts', 8, { afterMs: 1_000, outcome: 'failed' }],
+    ['503s', 8, { afterMs: 20, outcome: 'overloaded' }],
+    ['500s', 20, { afterMs: 20, outcome: 'failed', strain: 'broken' }],
+  ])('lowers what is in flight where answers are more and more %s', (_, good, bad) => {
     const arrivals = drive(
-      (__, inFlight) => (inFlight > 8 ? bad : { afterMs: 50, outcome: 'succeeded' }),
+      (__, inFlight) => (inFlight > good ? bad : { afterMs: 50, outcome: 'succeeded' }),
       60_000,
     );
     const late = arrivals.filter(({ atMs }) => atMs > 30_000);
     const failed = late.filter(({ outcome }) => outcome === 'failed').length / late.length;
     expect(failed).toBeLessThan(0.2);
+  });
+
+  it('lets ten at a time through to a receiver that answers 500 to some messages, however few it takes', () => {
+    let n = 0;
+    const arrivals = drive(
+      () =>
+        ++n % 5 < 3
+          ? { afterMs: 20, outcome: 'failed', strain: 'broken' }
+          : { afterMs: 20, outcome: 'succeeded' },
+      30_000,
+    );
+    expect(rate(arrivals, 20_000, 30_000)).toBeGreaterThan(10 * 45);
   });
 
   it('always lets something start again, never more than allowed, whatever the answers are', () => {

@@ -9,11 +9,19 @@ import { createPace, onPaceEnd, onPaceStart, type Pace } from './pace.ts';
  */
 export type Controller = { readonly knee: Knee; readonly pace: Pace; readonly breaker: Breaker };
 
+/**
+ * What an end says of how much the receiver can take.
+ *
+ * none      It can take more, or nothing is known.
+ * broken    An answer such as 500: it may be too much, or this message is what it cannot take.
+ * too_much  502 to 504, or no answer before the deadline.
+ */
+export type Strain = 'none' | 'broken' | 'too_much';
+
 /** The end of one scheduled attempt. */
 export type ControllerEnd = {
   readonly outcome: Outcome;
-  /** It was given up at its deadline or answered by a 5xx: it may have been too much. */
-  readonly isStrained: boolean;
+  readonly strain: Strain;
   readonly messageId: string;
   /** When it started. */
   readonly startedAtMs: number;

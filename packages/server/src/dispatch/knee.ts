@@ -130,16 +130,20 @@ const judge = (knee: Knee, rate: number, nowMs: number, ceiling: number): void =
 /** Takes the end of an attempt in. @param ceiling Most that the settings allow. */
 export const onKneeEnd = (
   knee: Knee,
-  { outcome, isStrained: isBad, startedAtMs, wasFull }: ControllerEnd,
+  { outcome, strain, startedAtMs, wasFull }: ControllerEnd,
   nowMs: number,
   ceiling: number,
 ): void => {
   // Other failures say nothing of how much it can take; the breaker counts them.
+  const isBad = strain !== 'none';
   if (outcome !== 'unknown') knee.trouble = knee.trouble * MEMORY + (isBad ? 1 - MEMORY : 0);
   if (isBad) {
     if (knee.trouble < TROUBLE || startedAtMs < knee.cutAtMs) return;
     knee.cutAtMs = nowMs;
-    hold(knee, Math.floor(Math.min(knee.limit, ceiling) * CUT), nowMs);
+    const limit = Math.min(knee.limit, ceiling);
+    // Where it is the messages that it cannot take, fewer at a time would not help and hold up the others.
+    const least = strain === 'broken' ? Math.min(limit, INITIAL) : 1;
+    hold(knee, Math.max(least, Math.floor(limit * CUT)), nowMs);
     return;
   }
   if (outcome !== 'succeeded' || !wasFull) return;

@@ -4,7 +4,7 @@ import type { LaneEffect } from '../outcome/decide.ts';
 import { decideGone, GONE_STOP_MS, onAttempt } from '../outcome/endpoint-health.ts';
 import type { Outcome } from '../outcome/outcome.ts';
 import { elapsedSeconds } from '../outcome/retry-policy.ts';
-import { concurrencyOf, onEnd } from './controller.ts';
+import { concurrencyOf, onEnd, type Strain } from './controller.ts';
 import { controllerOf, type Lane } from './lane.ts';
 import type { DispatchObserver } from './observer.ts';
 import type { LaneBlock } from './port.ts';
@@ -24,7 +24,7 @@ export type Evidence = {
   /** Of a scheduled attempt: when it started (monotonic), and what was in flight with it until now. */
   readonly end: {
     readonly messageId: string;
-    readonly isStrained: boolean;
+    readonly strain: Strain;
     readonly startedAtMs: number;
     readonly inFlight: number;
   } | null;
@@ -77,11 +77,11 @@ const control = (
     return;
   }
   const controller = controllerOf(lane);
-  const { messageId, isStrained, startedAtMs, inFlight } = end;
+  const { messageId, strain, startedAtMs, inFlight } = end;
   const wasFull = inFlight >= Math.min(ceiling, concurrencyOf(controller));
   const wait = onEnd(
     controller,
-    { outcome, isStrained, messageId, startedAtMs, wasFull, isTold: isTold(evidence) },
+    { outcome, strain, messageId, startedAtMs, wasFull, isTold: isTold(evidence) },
     monotonicMs,
     ceiling,
   );

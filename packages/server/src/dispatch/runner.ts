@@ -6,6 +6,7 @@ import type { RetryPolicy } from '../domain/policy.ts';
 import { countersAfter } from '../outcome/counters.ts';
 import { decide } from '../outcome/decide.ts';
 import { outcomeOf, type Outcome } from '../outcome/outcome.ts';
+import type { Strain } from './controller.ts';
 import type { Evidence } from './lane-effects.ts';
 import type { Lane, Tenure } from './lane.ts';
 import type { AttemptSubject, DispatchObserver } from './observer.ts';
@@ -79,9 +80,10 @@ export const attemptOnce = (
   );
 };
 
-/** What a receiver that gets too much answers, or does not. */
-const isStrain = (result: AttemptResult): boolean =>
-  result.kind === 'timeout' || (result.kind === 'response' && result.status >= 500);
+const strainOf = (result: AttemptResult, outcome: Outcome): Strain => {
+  if (result.kind === 'timeout' || outcome === 'overloaded') return 'too_much';
+  return result.kind === 'response' && result.status >= 500 ? 'broken' : 'none';
+};
 
 export const createRunner = (deps: RunnerDeps): Runner => {
   const { clock, random, observe } = deps;
@@ -142,9 +144,9 @@ export const createRunner = (deps: RunnerDeps): Runner => {
     const startedAtMs = clock.monotonicMs();
     observe.attemptStarted(subject);
     const finish = (report: AttemptReport, policy: RetryPolicy): void => {
-      const isStrained = isStrain(report.result);
       const outcome = outcomeOf(report.result);
-      const end = { messageId, isStrained, startedAtMs, inFlight: lane.inFlight };
+      const strain = strainOf(report.result, outcome);
+      const end = { messageId, strain, startedAtMs, inFlight: lane.inFlight };
       // Not before: a slot that is free while the lane's pause is not known would let another one out.
       deps.onDone(lane, start, outcome);
       conclude(lane, tenure, delivery, policy, subject, endpoint.url, report, outcome, end);
