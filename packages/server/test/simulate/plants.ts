@@ -105,6 +105,9 @@ export const plants: Readonly<Record<string, readonly Edit[]>> = {
       "batch.forEach((settlement) => end(settlement, 'settled'));",
     ),
   ],
+  'two-times-in-a-turn': [
+    src('dispatch/starter.ts', 'review(lane, nowMs, monotonicMs)', 'review(lane, nowMs)'),
+  ],
   'limiter-leak': [src('dispatch/rate.ts', 'resting.push(nowMs + RATE_WINDOW_MS);', '')],
   'slot-leak': [src('dispatch/dispatcher.ts', '      lane.inFlight--;\n', '')],
 };

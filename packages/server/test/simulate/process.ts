@@ -15,6 +15,8 @@ import type { Planned, VirtualTime } from './virtual-time.ts';
 export const PARTITIONS = 6;
 export const LEASE_MS = 2_000;
 export const SCAN_MS = 300;
+/** No moment has so much to do that the clock is looked at so often. */
+const MOST_LOOKS = 400;
 
 /** Everything shorter than in life, in about the same proportions. */
 export const settingsOf = (plan: {
@@ -109,7 +111,22 @@ export const createProcess = (deps: {
   const baseMs = between(chance, 0, 100_000);
   let laggedMs = 0;
   let wallSkewMs = between(chance, -2_000, 2_000);
-  const monotonicMs = (): number => baseMs + (time.nowMs() - bornMs - laggedMs) * rate;
+  const quartzMs = (): number => baseMs + (time.nowMs() - bornMs - laggedMs) * rate;
+  // Work takes time: on a slow machine each look at the clock finds it a little later, until the turn ends.
+  const lookMs = chance() < 0.5 ? 0 : 10 ** between(chance, -3, 0.5);
+  let lookedMs = -Infinity;
+  let turnAtMs = -1;
+  let looks = 0;
+  const monotonicMs = (): number => {
+    if (time.nowMs() !== turnAtMs) [turnAtMs, looks] = [time.nowMs(), 0];
+    lookedMs = Math.max(quartzMs(), lookedMs + lookMs);
+    if (++looks < MOST_LOOKS) return lookedMs;
+    const detail = `${name} works without an end`;
+    history.add({ kind: 'broken', atMs: time.nowMs(), detail });
+    throw new Error(detail);
+  };
+  /** How much longer its turn lasts, in steps that a clock can show. */
+  const busyMs = (): number => Math.max(0, Math.ceil(((lookedMs - quartzMs()) / rate) * 1_000) / 1_000);
   const wallMs = (): number => EPOCH_MS + time.nowMs() + wallSkewMs;
   let offsetMs = wallMs() - monotonicMs();
   const clock: Clock = { monotonicMs, nowMs: () => monotonicMs() + offsetMs };
@@ -123,16 +140,17 @@ export const createProcess = (deps: {
     for (const mourn of mourners) mourn();
   };
   const drainBacklog = (): void => {
-    if (state !== 'running') return;
-    const next = backlog.shift();
-    if (next === undefined) return;
-    next.run();
-    if (backlog.length > 0) time.after(0, drainBacklog);
+    if (state !== 'running' || backlog.length === 0) return;
+    if (busyMs() === 0) backlog.shift()!.run();
+    if (backlog.length > 0) time.after(busyMs(), drainBacklog);
   };
   const enterAs = (isTimer: boolean, run: () => void): void => {
     if (state === 'dead') return;
-    if (state === 'paused' || backlog.length > 0) backlog.push({ isTimer, run });
-    else run();
+    if (state === 'running' && backlog.length === 0) {
+      if (busyMs() === 0) return run();
+      time.after(busyMs(), drainBacklog);
+    }
+    backlog.push({ isTimer, run });
   };
   const enter = (run: () => void): void => enterAs(false, run);
 
