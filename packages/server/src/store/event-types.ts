@@ -100,12 +100,12 @@ const upsertAll: Statement = {
   name: 'event_types_upsert',
   text: `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
     select $1, u.name, u.description, u.archived::boolean, u.deprecated::boolean, u.schemas::json, u.flags::text[],
-      u.group_name, u.policy::jsonb, $10, $10
-    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-      as u (name, description, archived, deprecated, schemas, flags, group_name, policy)
+      u.group_name, u.policy::jsonb, u.priority::smallint, $11, $11
+    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+      $10::text[]) as u (name, description, archived, deprecated, schemas, flags, group_name, policy, priority)
     on conflict (org_id, name) do update set
     (${fieldColumns}, updated_at) = (excluded.description, excluded.archived, excluded.deprecated, excluded.schemas,
-      excluded.feature_flags, excluded.group_name, excluded.retry_policy, excluded.updated_at)`,
+      excluded.feature_flags, excluded.group_name, excluded.retry_policy, excluded.priority, excluded.updated_at)`,
 };
 const expunge: Statement = {
   name: 'event_type_expunge',
@@ -139,7 +139,7 @@ export const writeEventTypes = async (
     await run(upsertAll, [
       orgId,
       textArray(chunk.map(({ name }) => name)),
-      ...[0, 1, 2, 3, 4, 5, 6].map(columnOf),
+      ...[0, 1, 2, 3, 4, 5, 6, 7].map(columnOf),
       timeParam(nowMs),
     ]);
   }

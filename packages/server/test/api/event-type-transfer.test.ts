@@ -74,6 +74,20 @@ describe('importing event types', () => {
     expect(await list()).toEqual([['a', 'in json', false]]);
   });
 
+  it('keeps a priority, and takes the one that the document says', async () => {
+    const { token, client } = await organisation();
+    const priorityOf = async (name: string) =>
+      (await harness.call('GET', `/event-type/${name}`, { token })).body['priority'];
+    await harness.call('POST', '/event-type', {
+      token,
+      body: { name: 'a', description: 'a', priority: 'bulk' },
+    });
+    await client.eventType.importOpenapi({
+      spec: documentOf({ a: webhook('a'), b: webhook('b', { 'x-posthorn-priority': 'critical' }) }),
+    });
+    expect([await priorityOf('a'), await priorityOf('b')]).toEqual(['bulk', 'critical']);
+  });
+
   it('archives what the document does not name, when asked to', async () => {
     const { client, list } = await organisation();
     await client.eventType.create({ name: 'gone', description: 'old' });
