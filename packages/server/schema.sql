@@ -16,6 +16,8 @@ create table application (
 ) with (fillfactor=70);
 CREATE INDEX application_org ON public.application USING btree (org_id, id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX application_uid ON public.application USING btree (org_id, uid) WHERE ((deleted_at IS NULL) AND (uid IS NOT NULL));
+alter table application enable row level security;
+create policy tenant on application using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table attempt (
   id text collate "C" not null,
@@ -46,6 +48,8 @@ create table attempt (
 ) partition by RANGE (id);
 CREATE INDEX attempt_endpoint ON ONLY public.attempt USING btree (endpoint_id, id);
 CREATE INDEX attempt_final ON ONLY public.attempt USING btree (endpoint_id, msg_id) WHERE (final IS NOT NULL);
+alter table attempt enable row level security;
+create policy tenant on attempt using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table closed (
   msg_id text collate "C" not null,
@@ -70,6 +74,8 @@ create table closed (
 );
 CREATE INDEX closed_app ON public.closed USING btree (app_id, closed_at, msg_id);
 CREATE INDEX closed_msg ON public.closed USING btree (msg_id);
+alter table closed enable row level security;
+create policy tenant on closed using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table draining (
   partition smallint not null,
@@ -114,6 +120,8 @@ CREATE INDEX endpoint_app ON public.endpoint USING btree (app_id, id) WHERE (del
 CREATE INDEX endpoint_of_app ON public.endpoint USING btree (app_id, id);
 CREATE INDEX endpoint_of_org ON public.endpoint USING btree (org_id, app_id) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX endpoint_uid ON public.endpoint USING btree (app_id, uid) WHERE ((deleted_at IS NULL) AND (uid IS NOT NULL));
+alter table endpoint enable row level security;
+create policy tenant on endpoint using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table environment (
   org_id text collate "C" not null,
@@ -121,6 +129,8 @@ create table environment (
   updated_at timestamp with time zone not null,
   constraint environment_pkey PRIMARY KEY (org_id)
 );
+alter table environment enable row level security;
+create policy tenant on environment using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table event_type (
   org_id text collate "C" not null,
@@ -138,6 +148,8 @@ create table event_type (
   constraint event_type_priority_check CHECK (((priority >= 0) AND (priority <= 2))),
   constraint event_type_pkey PRIMARY KEY (org_id, name)
 );
+alter table event_type enable row level security;
+create policy tenant on event_type using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table expansion (
   msg_id text collate "C" not null,
@@ -153,6 +165,8 @@ create table expansion (
 );
 CREATE INDEX expansion_class ON public.expansion USING btree (priority, turn_at, msg_id);
 CREATE INDEX expansion_turn ON public.expansion USING btree (turn_at, msg_id);
+alter table expansion enable row level security;
+create policy tenant on expansion using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table idempotency (
   scope text collate "C" not null,
@@ -164,6 +178,7 @@ create table idempotency (
   constraint idempotency_pkey PRIMARY KEY (scope, key)
 );
 CREATE INDEX idempotency_age ON public.idempotency USING btree (created_at);
+alter table idempotency enable row level security;
 
 create table installation (
   singleton boolean not null default true,
@@ -191,6 +206,8 @@ create table lane (
   constraint lane_pkey PRIMARY KEY (endpoint_id)
 ) with (fillfactor=70);
 CREATE INDEX lane_due ON public.lane USING btree (partition, next_due, endpoint_id) WHERE (next_due < 'infinity'::timestamp with time zone);
+alter table lane enable row level security;
+create policy tenant on lane using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table live (
   msg_id text collate "C" not null,
@@ -220,6 +237,8 @@ create table live (
 CREATE INDEX live_expires ON public.live USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'waiting'::text));
 CREATE INDEX live_held ON public.live USING btree (partition, epoch) WHERE (state = 'held'::text);
 CREATE INDEX live_waiting ON public.live USING btree (endpoint_id, priority, due_at) WHERE (state = 'waiting'::text);
+alter table live enable row level security;
+create policy tenant on live using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table message (
   id text collate "C" not null,
@@ -245,6 +264,8 @@ create table message (
   constraint message_check CHECK ((((idem_key IS NULL) = (idem_scope IS NULL)) AND ((idem_key IS NULL) = (idem_hash IS NULL)))),
   constraint message_pkey PRIMARY KEY (app_id, id)
 ) partition by RANGE (id);
+alter table message enable row level security;
+create policy tenant on message using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table node (
   id uuid not null,
@@ -277,6 +298,8 @@ create table operational_event (
   created_at timestamp with time zone not null default now(),
   constraint operational_event_pkey PRIMARY KEY (id)
 );
+alter table operational_event enable row level security;
+create policy tenant on operational_event using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table partition (
   id smallint not null,
@@ -304,6 +327,8 @@ create table poll_consumer (
   constraint poll_consumer_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES endpoint(id),
   constraint poll_consumer_pkey PRIMARY KEY (endpoint_id, protocol, name)
 );
+alter table poll_consumer enable row level security;
+create policy tenant on poll_consumer using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table revocation (
   org_id text collate "C" not null,
@@ -317,6 +342,7 @@ create table revocation (
 );
 CREATE INDEX revocation_changed ON public.revocation USING btree (changed_at);
 CREATE INDEX revocation_until ON public.revocation USING btree (until) WHERE (until IS NOT NULL);
+alter table revocation enable row level security;
 
 create table schema_migration (
   version integer not null,
@@ -342,6 +368,8 @@ create table statistic_hour (
 );
 CREATE INDEX statistic_hour_app ON public.statistic_hour USING btree (app_id, hour);
 CREATE INDEX statistic_hour_at ON public.statistic_hour USING btree (hour);
+alter table statistic_hour enable row level security;
+create policy tenant on statistic_hour using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table statistic_mark (
   singleton boolean not null default true,
@@ -360,6 +388,8 @@ create table statistic_minutes (
   canceled bigint not null,
   constraint statistic_minutes_pkey PRIMARY KEY (app_id, at, event_type)
 );
+alter table statistic_minutes enable row level security;
+create policy tenant on statistic_minutes using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table task (
   id text collate "C" not null,
@@ -377,6 +407,8 @@ create table task (
 );
 CREATE INDEX task_org ON public.task USING btree (org_id, id);
 CREATE INDEX task_running ON public.task USING btree (id) WHERE (status = 'running'::text);
+alter table task enable row level security;
+create policy tenant on task using ((org_id = current_setting('posthorn.org'::text, true)));
 
 create table task_item (
   task_id text collate "C" not null,
@@ -385,6 +417,10 @@ create table task_item (
   constraint task_item_task_id_fkey FOREIGN KEY (task_id) REFERENCES task(id) ON DELETE CASCADE,
   constraint task_item_pkey PRIMARY KEY (task_id, key)
 );
+alter table task_item enable row level security;
+create policy tenant on task_item using ((EXISTS ( SELECT
+   FROM task t
+  WHERE (t.id = task_item.task_id))));
 
 CREATE OR REPLACE FUNCTION public.id_floor(at timestamp with time zone)
  RETURNS text
@@ -404,6 +440,13 @@ begin
   end loop;
   return body;
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.is_observed(org text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+RETURN ((org <> 'org_0000000000000000Operational'::text) AND ((SELECT (SELECT true FROM endpoint l WHERE ((l.app_id = o.id) AND (l.deleted_at IS NULL)) LIMIT 1) FROM application o WHERE ((o.org_id = 'org_0000000000000000Operational'::text) AND (o.uid = is_observed.org) AND (o.deleted_at IS NULL))) IS TRUE))
 ;
 
 CREATE OR REPLACE FUNCTION public.leaf_make(day date)

@@ -16,6 +16,7 @@ import { createRequestHeaders } from './attempt/request-headers.ts';
 import { createAuditor } from './auditing.ts';
 import type { Random, SyncedClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { openDatabases } from './databases.ts';
 import type { DispatchNode } from './dispatch/contract.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { DispatchStore, NodeRole } from './dispatch/port.ts';
@@ -39,14 +40,11 @@ import { openPeering } from './peering.ts';
 import { retryWindowSeconds } from './outcome/retry-policy.ts';
 import { createApiStore } from './store/api-store.ts';
 import { createAuditStore } from './store/audit.ts';
-import { databaseFactsOf } from './store/database-facts.ts';
 import { expirePayloads } from './store/expire-payloads.ts';
 import { createPostgresStore } from './store/index.ts';
 import { dropOldLeaves, makeLeavesAhead } from './store/leaves.ts';
-import { migrate } from './store/migrate.ts';
 import { createEventOutbox } from './store/operational-events.ts';
 import { createOldestWriter } from './store/oldest-writer.ts';
-import { openDatabase } from './store/postgres.ts';
 import { createPrune } from './store/prune.ts';
 import { createRevocationStore } from './store/revocations.ts';
 import { createSealer } from './store/sealed.ts';
@@ -130,23 +128,8 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     role: config.role as NodeRole,
   };
 
-  await migrate({ url: options.databaseUrl, log: (line) => log.info(line) });
-  let statements = 0;
-  const openPool = (size: number, plans: 'standard' | 'pinned') =>
-    openDatabase({
-      url: options.databaseUrl,
-      applicationName: `posthorn ${node.name}`.slice(0, 63),
-      size,
-      statementTimeoutMs: config.statementTimeout * 1000,
-      lockTimeoutMs: config.statementTimeout * 1000,
-      connectTimeoutMs: config.statementTimeout * 1000,
-      plans,
-      onStatement: () => void statements++,
-      onConnectionLost: (error) => log.warn({ error: error.message }, 'a database connection was lost'),
-    });
-  // Listing must never take a connection away from accepting, and accepting none from the heartbeat.
-  const hotDatabase = openPool(Math.max(2, Math.ceil(config.databasePool * 0.6)), 'pinned');
-  const apiDatabase = openPool(Math.max(1, Math.floor(config.databasePool * 0.4)), 'standard');
+  const databases = await openDatabases(config, options.databaseUrl, node.name, log);
+  const { hot: hotDatabase, api: apiDatabase } = databases;
   const sealer = createSealer(options.mainSecrets, random.bytes);
   const refusal = await checkJoin({
     config,
@@ -157,7 +140,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     clock,
   });
   if (refusal !== null) {
-    await Promise.all([hotDatabase.close(), apiDatabase.close()]);
+    await databases.close();
     return { kind: 'failed', ...refusal };
   }
   const unreadable = watchUnreadable(log);
@@ -176,7 +159,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     partitionsOwned: () => dispatcher.numbers().partitions,
     unreadableEndpoints: unreadable.count,
     databaseConnections: () => hotDatabase.connections(),
-    databaseStatements: () => statements,
+    databaseStatements: databases.statements,
     databaseDisk: () => diskWatch?.share() ?? null,
   });
   const diskWatch = watchDisk(config, apiDatabase, log, clock);
@@ -207,7 +190,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     log,
   });
   if (opened.kind === 'failed') {
-    await Promise.all([attempter.close(), hotDatabase.close(), apiDatabase.close()]);
+    await Promise.all([attempter.close(), databases.close()]);
     return opened;
   }
   const { peering } = opened;
@@ -253,7 +236,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
       publicUrl: config.publicUrl,
       node,
       endpoints: { httpsOnly: config.httpsOnly, allowSubnets: config.allowSubnets },
-      database: { ...(await databaseFactsOf(apiDatabase)), pool: config.databasePool },
+      database: await databases.facts(),
     }),
     onTask: () => house.now('work off tasks'),
     onError,
@@ -366,7 +349,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     server?.destroy();
     await closed;
     await attempter.close();
-    await Promise.all([hotDatabase.close(), apiDatabase.close()]);
+    await databases.close();
   };
   if (listening.kind === 'failed') {
     await closeAll(0, null);

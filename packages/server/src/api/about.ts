@@ -27,6 +27,9 @@ const aboutOut = z
       maxConnections: count,
       pool: count.describe('Connections that this server takes at most.'),
       now: z.iso.datetime(),
+      rowSecurity: z
+        .boolean()
+        .describe('Whether the database itself keeps the rows of one tenant from the others.'),
     }),
   })
   .openapi('ServerOut', {
@@ -43,6 +46,7 @@ const aboutOut = z
         maxConnections: 100,
         pool: 10,
         now: '2026-01-31T12:00:00.000Z',
+        rowSecurity: true,
       },
     },
   });

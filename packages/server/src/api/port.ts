@@ -304,6 +304,7 @@ export type ServerAbout = {
     readonly maxConnections: number;
     readonly pool: number;
     readonly nowMs: number;
+    readonly rowSecurity: boolean;
   };
 };
 

@@ -29,6 +29,7 @@ export type DatabaseFacts = {
   readonly programVersion: number;
   readonly connections: number;
   readonly maxConnections: number;
+  readonly rowSecurity: boolean;
 };
 
 export type EndpointRules = Pick<Config, 'httpsOnly' | 'allowSubnets'> & Partial<Pick<Config, 'denySubnets'>>;
@@ -114,7 +115,7 @@ export const checkDatabase = async (
 
 /** @param aheadMs How far the database's clock is ahead of this machine's. */
 export const judgeDatabase = (
-  { serverVersion, schemaVersion, programVersion, connections, maxConnections }: DatabaseFacts,
+  { serverVersion, schemaVersion, programVersion, connections, maxConnections, rowSecurity }: DatabaseFacts,
   pool: number,
   aheadMs: number,
   known: string,
@@ -137,6 +138,14 @@ export const judgeDatabase = (
         'database',
         `its schema (${schemaVersion}) is newer than the program (${programVersion})`,
         'Update the program.',
+      ),
+    );
+  if (schemaVersion !== null && !rowSecurity)
+    findings.push(
+      warning(
+        'database',
+        'the database does not keep tenants apart by itself (row-level security): only the program does',
+        'Have an administrator of the database run, with USER for the user of DATABASE_URL: create role "posthorn_tenant_USER" nologin; grant "posthorn_tenant_USER" to "USER"; then restart the servers, whose logs say what else stands in the way.',
       ),
     );
   const free = maxConnections - connections;

@@ -2,9 +2,10 @@ import { idPrefixes } from '../domain/ids.ts';
 import type { ApplicationStore } from '../api/port.ts';
 import type { ApplicationRecord } from '../api/records.ts';
 import { textArray } from './binary-array.ts';
-import { isObserved, noteEndpoints } from './operational-events.ts';
+import { noteEndpoints } from './operational-events.ts';
 import type { ChangingApplication } from './operational-events.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { onlyOne, walkBounded, windowOf } from './walk-bounded.ts';
 import { committed, inTransaction, timeParam } from './written.ts';
 
@@ -32,15 +33,17 @@ const recordOf = (row: Row): ApplicationRecord => ({
   updatedAtMs: row.updated_at,
 });
 
-const byId: Statement = {
-  name: 'application_by_id',
-  text: `select ${columns} from application a where a.id = $2 and a.org_id = $1 and a.deleted_at is null`,
-};
-const byUid: Statement = {
-  name: 'application_by_uid',
-  text: `select ${columns} from application a where a.org_id = $1 and a.uid = $2 and a.deleted_at is null`,
-};
-const lock: Statement = { name: 'application_lock', text: `${byId.text} for no key update` };
+const byId = tenantStatement(
+  1,
+  'application_by_id',
+  `select ${columns} from application a where a.id = $2 and a.org_id = $1 and a.deleted_at is null`,
+);
+const byUid = tenantStatement(
+  1,
+  'application_by_uid',
+  `select ${columns} from application a where a.org_id = $1 and a.uid = $2 and a.deleted_at is null`,
+);
+const lock = tenantStatement(1, 'application_lock', `${byId.text} for no key update`);
 
 /** One of its endpoints, deleted ones aside, that is (enabled). */
 const hasEndpoint = (which: string): string => `exists (
@@ -49,6 +52,7 @@ export const applicationWalk = {
   name: 'application_list',
   columns,
   from: 'application a',
+  org: 1,
   where: `a.org_id = $1 and ${onlyOne} and a.deleted_at is null`,
   key: 'a.id',
   filter: `($6::boolean is null or ${hasEndpoint('')})
@@ -56,42 +60,47 @@ export const applicationWalk = {
 } as const;
 const list = walkBounded(applicationWalk);
 
-const resolve: Statement = {
-  name: 'application_resolve',
-  text: `select k.key, a.id from unnest($2::text[]) as k (key)
+const resolve = tenantStatement(
+  1,
+  'application_resolve',
+  `select k.key, a.id from unnest($2::text[]) as k (key)
     join lateral (
       select a.id from application a where a.org_id = $1 and a.id = k.key and a.deleted_at is null
       union all
       select a.id from application a where a.org_id = $1 and a.uid = k.key and a.deleted_at is null) a on true`,
-};
-const insert: Statement = {
-  name: 'application_insert',
-  text: `insert into application as a (id, org_id, uid, name, rate_limit, metadata, created_at, updated_at)
+);
+const insert = tenantStatement(
+  2,
+  'application_insert',
+  `insert into application as a (id, org_id, uid, name, rate_limit, metadata, created_at, updated_at)
     values ($1, $2, $3, $4, $5, $6::jsonb, $7, $7) returning ${columns}`,
-};
-const update: Statement = {
-  name: 'application_update',
-  text: `update application a set uid = $3, name = $4, rate_limit = $5, metadata = $6::jsonb,
+);
+const update = tenantStatement(
+  2,
+  'application_update',
+  `update application a set uid = $3, name = $4, rate_limit = $5, metadata = $6::jsonb,
       updated_at = $7, config_version = a.config_version + 1
     where a.id = $1 and a.org_id = $2 returning ${columns}`,
-};
-const markDeleted: Statement = {
-  name: 'application_delete',
-  text: `update application a set deleted_at = $3, updated_at = $3, config_version = a.config_version + 1
+);
+const markDeleted = tenantStatement(
+  2,
+  'application_delete',
+  `update application a set deleted_at = $3, updated_at = $3, config_version = a.config_version + 1
     where a.id = $1 and a.org_id = $2 and a.deleted_at is null
-    returning a.id, a.org_id, a.uid, ${isObserved('a.org_id')} as is_observed`,
-};
-const markEndpointsDeleted: Statement = {
-  name: 'application_delete_endpoints',
-  text: `update endpoint e set deleted_at = $3, updated_at = $3
+    returning a.id, a.org_id, a.uid, is_observed(a.org_id) as is_observed`,
+);
+const markEndpointsDeleted = tenantStatement(
+  2,
+  'application_delete_endpoints',
+  `update endpoint e set deleted_at = $3, updated_at = $3
     where e.app_id = $1 and e.org_id = $2 and e.deleted_at is null returning e.id, e.uid`,
-};
+);
 
 const first = (rows: readonly Row[]): ApplicationRecord | null =>
   rows[0] === undefined ? null : recordOf(rows[0]);
 
 /** Applications: read, listed and written. */
-export const createApplicationStore = (database: Database): ApplicationStore => ({
+export const createApplicationStore = (database: TenantDatabase): ApplicationStore => ({
   find: async (orgId, idOrUid) => {
     const statement = idOrUid.startsWith(idPrefixes.application) ? byId : byUid;
     return first(await database.rows<Row>(statement, [orgId, idOrUid]));

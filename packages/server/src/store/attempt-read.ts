@@ -3,7 +3,9 @@ import type { AttemptFilter, AttemptStore, MessagePath } from '../api/port.ts';
 import type { AttemptRow } from '../api/records.ts';
 import { textArray } from './binary-array.ts';
 import { readEvidence } from './evidence.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { WALKED_ROWS, walkBounded } from './walk-bounded.ts';
 
 type Row = {
@@ -72,6 +74,7 @@ export const attemptWalks = {
     name: 'attempt_list_by_endpoint',
     columns: columns('$6'),
     from: 'attempt t',
+    org: 2,
     where: 't.endpoint_id = $1 and t.org_id = $2',
     key: 't.id',
     filter: filterSql(7),
@@ -80,6 +83,7 @@ export const attemptWalks = {
     name: 'attempt_list_by_message',
     columns: columns('$6'),
     from: 'attempt t',
+    org: 2,
     where: 't.msg_id = $1 and t.org_id = $2',
     key: 't.id',
     filter: filterSql(7),
@@ -90,26 +94,29 @@ const walkByEndpoint = walkBounded(attemptWalks.byEndpoint);
 const walkByMessage = walkBounded(attemptWalks.byMessage);
 
 /** Exported for its plan. */
-export const countByEndpoint: Statement = {
-  name: 'attempt_count_by_endpoint',
-  text: `select count(*) filter (where ${filterSql(5)})::integer as found, count(*)::integer as walked
+export const countByEndpoint = tenantStatement(
+  2,
+  'attempt_count_by_endpoint',
+  `select count(*) filter (where ${filterSql(5)})::integer as found, count(*)::integer as walked
     from (select * from attempt t
       where t.endpoint_id = $1 and t.org_id = $2 and t.id > $3 and t.id < $4
       order by t.id desc limit ${WALKED_ROWS + 1}) t`,
-};
+);
 
 const at = 't.msg_id = $1 and t.id = $2 and t.app_id = $3 and t.org_id = $4';
-const find: Statement = {
-  name: 'attempt_find',
-  text: `select ${columns('true')}, t.evidence,
+const find = tenantStatement(
+  4,
+  'attempt_find',
+  `select ${columns('true')}, t.evidence,
     (select coalesce(m.payload_sha256, encode(sha256(m.payload), 'hex'))
-      from message m where m.app_id = t.app_id and m.id = t.msg_id) as body_sha256
+      from message m where m.app_id = t.app_id and m.id = t.msg_id and m.org_id = t.org_id) as body_sha256
     from attempt t where ${at}`,
-};
-const expunge: Statement = {
-  name: 'attempt_expunge',
-  text: `update attempt t set response = 'EXPUNGED'::bytea where ${at} returning t.id`,
-};
+);
+const expunge = tenantStatement(
+  4,
+  'attempt_expunge',
+  `update attempt t set response = 'EXPUNGED'::bytea where ${at} returning t.id`,
+);
 
 const address = (path: MessagePath, attemptId: string): string[] => [
   path.messageId,
@@ -121,7 +128,7 @@ const address = (path: MessagePath, attemptId: string): string[] => [
 type AttemptReads = Pick<AttemptStore, 'byEndpoint' | 'byMessage' | 'countByEndpoint' | 'find' | 'expunge'>;
 
 /** Attempts as the API reads them. */
-export const createAttemptReads = (database: Database): AttemptReads => ({
+export const createAttemptReads = (database: TenantDatabase): AttemptReads => ({
   byEndpoint: async ({ orgId, endpointId }, window, filter, limit, withContent) => {
     const walked = await walkByEndpoint<Row>(database, {
       bound: [endpointId, orgId],

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { readMigrations } from './migration-files.ts';
 import type { Database, Statement } from './postgres.ts';
+import { policiesAreOn, tenantRoleName } from './tenant-role.ts';
 
 /** What a check-up wants to know of a database that can be reached. */
 export type DatabaseFacts = {
@@ -12,6 +13,8 @@ export type DatabaseFacts = {
   readonly programVersion: number;
   readonly connections: number;
   readonly maxConnections: number;
+  /** Whether the user may work in the role that the policies between tenants hold for, and they are in force. */
+  readonly rowSecurity: boolean;
 };
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -21,7 +24,10 @@ const state: Statement = {
   text: `select current_setting('server_version') as version, current_setting('max_connections')::int as most,
      to_regclass('schema_migration') is not null as migrated,
      (select count(*)::int from pg_stat_activity where backend_type = 'client backend') as connections,
-     extract(epoch from clock_timestamp())::float8 * 1000 as "nowMs"`,
+     extract(epoch from clock_timestamp())::float8 * 1000 as "nowMs",
+     coalesce((select not (r.rolsuper or r.rolbypassrls) and ${policiesAreOn} and pg_has_role(current_user, r.oid,
+         case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end)
+       from pg_roles r where r.rolname = ${tenantRoleName}), false) as "rowSecurity"`,
 };
 
 const newest: Statement = {
@@ -35,12 +41,13 @@ type State = {
   readonly most: number;
   readonly migrated: boolean;
   readonly nowMs: number;
+  readonly rowSecurity: boolean;
 };
 
 const factsBy = async (
   rows: <Row extends object>(statement: Statement) => Promise<Row[]>,
 ): Promise<DatabaseFacts> => {
-  const { version, nowMs, connections, most, migrated } = (await rows<State>(state))[0]!;
+  const { version, nowMs, connections, most, migrated, rowSecurity } = (await rows<State>(state))[0]!;
   const schema = migrated ? await rows<{ version: number | null }>(newest) : [];
   return {
     serverVersion: version,
@@ -49,6 +56,7 @@ const factsBy = async (
     programVersion: (await readMigrations()).at(-1)?.version ?? 0,
     connections,
     maxConnections: most,
+    rowSecurity,
   };
 };
 

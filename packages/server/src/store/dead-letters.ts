@@ -5,7 +5,9 @@ import { textArray } from './binary-array.ts';
 import { parseLetterKey } from './letter-key.ts';
 import { letterColumns, letterOf, reviewParams, reviewed } from './letter-row.ts';
 import type { LetterRow } from './letter-row.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { createReplayOne } from './replay-one.ts';
 import { WALKED_ROWS } from './walk-bounded.ts';
 import { HIGHEST, LOWEST, committed, timeParamOrNull } from './written.ts';
@@ -32,19 +34,21 @@ const listSql = (scope: 'application' | 'endpoint', ascending: boolean) => {
     ${ordered} limit ${WALKED_ROWS}`;
   const name = `dead_letter_list_${scope}_${direction}`;
   return {
-    list: {
+    list: tenantStatement(
+      2,
       name,
-      text: `select ${letterColumns} from (${walked}) d
+      `select ${letterColumns} from (${walked}) d
         where d.state = 'dead' and ($10::text[] is null or d.event_type = any ($10::text[]))
           and ($11::text is null or d.letter = $11) and ($12::text is null or d.reason = $12)
           and ($14::boolean is null or (d.reviewed_at is not null) = $14)
         ${ordered} limit $13`,
-    },
-    edge: {
-      name: `${name}_edge`,
-      text: `select ${letterColumns} from (${walked}) d ${ordered} offset ${WALKED_ROWS - 1} limit 1`,
-    },
-  } satisfies Record<string, Statement>;
+    ),
+    edge: tenantStatement(
+      2,
+      `${name}_edge`,
+      `select ${letterColumns} from (${walked}) d ${ordered} offset ${WALKED_ROWS - 1} limit 1`,
+    ),
+  };
 };
 
 export const deadLetterLists = {
@@ -70,21 +74,21 @@ const filterParams = (filter: DeadLetterFilter): SqlParam[] => [
   filter.reason,
 ];
 
-const findLetter: Statement = {
-  name: 'dead_letter_find',
-  text: `select ${letterColumns} from closed d
+const findLetter = tenantStatement(
+  4,
+  'dead_letter_find',
+  `select ${letterColumns} from closed d
     where d.endpoint_id = $1 and d.msg_id = $2 and d.app_id = $3 and d.org_id = $4 and d.state = 'dead'
     order by d.run desc limit 1`,
-};
-const lockLetter: Statement = {
-  name: 'dead_letter_lock',
-  text: `${findLetter.text} for no key update`,
-};
-const change = (name: string, changes: string): Statement => ({
-  name: `dead_letter_${name}`,
-  text: `update closed d set ${changes}, ${reviewed}
+);
+const lockLetter = tenantStatement(4, 'dead_letter_lock', `${findLetter.text} for no key update`);
+const change = (name: string, changes: string) =>
+  tenantStatement(
+    4,
+    `dead_letter_${name}`,
+    `update closed d set ${changes}, ${reviewed}
     where d.endpoint_id = $1 and d.msg_id = $2 and d.run = $3 and d.org_id = $4 returning ${letterColumns}`,
-});
+  );
 const note = change('review', 'letter = d.letter');
 const discard = change('discard', `letter = 'discarded', changed_at = $5`);
 const replace = change('replace', `letter = 'replayed', changed_at = $5, successor = $8`);
@@ -103,17 +107,18 @@ const changeParams = (path: LetterPath, run: number, review: LetterReview): SqlP
   ...reviewParams(review),
 ];
 
-const withOpen: Statement = {
-  name: 'dead_letter_applications',
-  text: `select a.id from application a
+const withOpen = tenantStatement(
+  1,
+  'dead_letter_applications',
+  `select a.id from application a
     where a.org_id = $1 and a.deleted_at is null and exists (
       select from closed d
       where d.app_id = a.id and d.org_id = $1 and d.state = 'dead' and d.letter = 'open')
     order by a.id`,
-};
+);
 
 /** The dead letters of an application. */
-export const createDeadLetterStore = (database: Database): DeadLetterStore => ({
+export const createDeadLetterStore = (database: TenantDatabase): DeadLetterStore => ({
   isKey: (text) => parseLetterKey(text) !== null,
 
   applicationsWithOpen: async (orgId) =>

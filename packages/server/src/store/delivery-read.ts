@@ -6,19 +6,21 @@ import type { IdWindow } from '../api/time-window.ts';
 import { attemptFloor } from './attempt-read.ts';
 import { textArray } from './binary-array.ts';
 import { endsOf, isDeliveryStatus, nextAtSql, statusSql } from './delivery-status.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { WALKED_ROWS } from './walk-bounded.ts';
 
 /** Candidates looked at in one request where most of them may be filtered away. */
 const FILTERED_CANDIDATES = 1000;
 
 // In the order of its index: without one, a table full of others' rows could be gone through.
-const countWaiting: Statement = {
-  name: 'delivery_count_waiting',
-  text: `select count(*) as waiting from (
+const countWaiting = tenantStatement(
+  2,
+  'delivery_count_waiting',
+  `select count(*) as waiting from (
     select from live l where l.endpoint_id = $1 and l.org_id = $2 and l.state = 'waiting'
     order by l.priority, l.due_at limit ${WALKED_ROWS}) found`,
-};
+);
 
 /** Ids of messages that are done with an endpoint, along two indexes that are sorted by message. */
 const ended = (direction: 'asc' | 'desc'): string => `
@@ -40,29 +42,37 @@ const openFew = `
   where l.partition = $7 and l.state = 'held' and l.endpoint_id = $1 and l.org_id = $2
     and l.msg_id > $3 and l.msg_id < $4`;
 
-const candidates = (direction: 'asc' | 'desc'): Statement => ({
-  name: `delivery_candidates_${direction}`,
-  text: `select distinct msg_id from (${ended(direction)} union all ${openFew}) found
+const candidates = (direction: 'asc' | 'desc') =>
+  tenantStatement(
+    2,
+    `delivery_candidates_${direction}`,
+    `select distinct msg_id from (${ended(direction)} union all ${openFew}) found
     order by msg_id ${direction} limit $5`,
-});
-const endedOnly = (direction: 'asc' | 'desc'): Statement => ({
-  name: `delivery_ended_${direction}`,
-  text: `select distinct msg_id from (${ended(direction)}) found order by msg_id ${direction} limit $5`,
-});
+  );
+const endedOnly = (direction: 'asc' | 'desc') =>
+  tenantStatement(
+    2,
+    `delivery_ended_${direction}`,
+    `select distinct msg_id from (${ended(direction)}) found order by msg_id ${direction} limit $5`,
+  );
 const walkedMessages = (direction: 'asc' | 'desc', rest: string): string => `select m.id from message m
       where m.app_id = $5 and m.org_id = $2 and m.id > $3 and m.id < $4
       order by m.id ${direction} ${rest}`;
 /** Many wait: then most of the application's messages are among them, so walk those until enough are found. */
-const openMany = (direction: 'asc' | 'desc'): Statement => ({
-  name: `delivery_open_many_${direction}`,
-  text: `select w.id from (${walkedMessages(direction, `limit ${WALKED_ROWS}`)}) w
+const openMany = (direction: 'asc' | 'desc') =>
+  tenantStatement(
+    2,
+    `delivery_open_many_${direction}`,
+    `select w.id from (${walkedMessages(direction, `limit ${WALKED_ROWS}`)}) w
     where exists (select from live l where l.msg_id = w.id and l.endpoint_id = $1 and l.org_id = $2)
     order by w.id ${direction} limit $6`,
-});
-const openManyEdge = (direction: 'asc' | 'desc'): Statement => ({
-  name: `delivery_open_many_edge_${direction}`,
-  text: `select w.id from (${walkedMessages(direction, `offset ${WALKED_ROWS - 1} limit 1`)}) w where $1 <> ''`,
-});
+  );
+const openManyEdge = (direction: 'asc' | 'desc') =>
+  tenantStatement(
+    2,
+    `delivery_open_many_edge_${direction}`,
+    `select w.id from (${walkedMessages(direction, `offset ${WALKED_ROWS - 1} limit 1`)}) w where $1 <> ''`,
+  );
 
 const directions = {
   asc: {
@@ -79,22 +89,24 @@ const directions = {
   },
 };
 
-const statuses: Statement = {
-  name: 'delivery_statuses',
-  text: `select k.msg_id, ${statusSql} as status, ${nextAtSql} as next_at
+const statuses = tenantStatement(
+  2,
+  'delivery_statuses',
+  `select k.msg_id, ${statusSql} as status, ${nextAtSql} as next_at
     from unnest($3::text[], $4::text[]) as k (msg_id, floor)
     left join live l on l.msg_id = k.msg_id and l.endpoint_id = $1 and l.org_id = $2
     ${endsOf('$1', 'k.msg_id', '$2', 'k.floor')}`,
-};
+);
 
-const matching: Statement = {
-  name: 'delivery_matching_messages',
-  text: `select m.id from message m
+const matching = tenantStatement(
+  2,
+  'delivery_matching_messages',
+  `select m.id from message m
     where m.app_id = $1 and m.org_id = $2 and m.id = any ($3::text[])
       and ($4::text[] is null or m.event_type = any ($4::text[]))
       and ($5::text is null or m.channels @> array[$5::text])
       and ($6::text is null or m.tags @> array[$6::text])`,
-};
+);
 
 type StatusRow = { msg_id: string; status: number | null; next_at: number | null };
 
@@ -102,7 +114,7 @@ type StatusRow = { msg_id: string; status: number | null; next_at: number | null
 type Candidates = { readonly ids: readonly string[]; readonly stoppedAt: string | null };
 
 const candidatesOf = async (
-  database: Database,
+  database: TenantDatabase,
   path: EndpointPath,
   window: IdWindow,
   limit: number,
@@ -137,7 +149,7 @@ const candidatesOf = async (
 };
 
 const onlyMatching = async (
-  database: Database,
+  database: TenantDatabase,
   { orgId, applicationId }: AppPath,
   ids: readonly string[],
   filter: { eventTypes: readonly string[] | null; channel: string | null; tag: string | null },
@@ -157,7 +169,7 @@ const onlyMatching = async (
 
 /** See AttemptStore.deliveriesOf. */
 export const createDeliveriesOf =
-  (database: Database): AttemptStore['deliveriesOf'] =>
+  (database: TenantDatabase): AttemptStore['deliveriesOf'] =>
   async (path, window, filter, limit): Promise<Walked<DeliveryRow>> => {
     const isFiltered =
       filter.status !== null || filter.eventTypes !== null || filter.channel !== null || filter.tag !== null;

@@ -10,93 +10,107 @@ import {
   endpointRecordOf,
 } from './endpoint-record.ts';
 import type { EndpointRecordRow } from './endpoint-record.ts';
-import { isObserved, noteEndpoints } from './operational-events.ts';
+import { noteEndpoints } from './operational-events.ts';
 import type { ChangingApplication } from './operational-events.ts';
-import type { Database, SqlParam, Statement, Transaction } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase, TenantTransaction } from './tenant-statement.ts';
 import type { Sealer } from './sealed.ts';
 import { walkBounded, windowOf } from './walk-bounded.ts';
 import { committed, inTransaction, timeParam, timeParamOrNull } from './written.ts';
 
 const live = 'e.app_id = $1 and e.org_id = $2 and e.deleted_at is null';
 
-const byId: Statement = {
-  name: 'endpoint_by_id',
-  text: `select ${endpointRecordColumns} from endpoint e where e.id = $3 and ${live}`,
-};
-const byUid: Statement = {
-  name: 'endpoint_by_uid',
-  text: `select ${endpointRecordColumns} from endpoint e where e.uid = $3 and ${live}`,
-};
-const lock: Statement = {
-  name: 'endpoint_lock',
-  text: `select ${endpointRecordColumns}, e.keys from endpoint e where e.id = $3 and ${live} for no key update`,
-};
+const byId = tenantStatement(
+  2,
+  'endpoint_by_id',
+  `select ${endpointRecordColumns} from endpoint e where e.id = $3 and ${live}`,
+);
+const byUid = tenantStatement(
+  2,
+  'endpoint_by_uid',
+  `select ${endpointRecordColumns} from endpoint e where e.uid = $3 and ${live}`,
+);
+const lock = tenantStatement(
+  2,
+  'endpoint_lock',
+  `select ${endpointRecordColumns}, e.keys from endpoint e where e.id = $3 and ${live} for no key update`,
+);
 export const endpointWalk = {
   name: 'endpoint_list',
   columns: endpointRecordColumns,
   from: 'endpoint e',
+  org: 2,
   where: live,
   key: 'e.id',
   size: 'octet_length(e.url) + octet_length(e.description) + coalesce(pg_column_size(e.event_types), 0)',
   filter: 'true',
 } as const;
 const list = walkBounded(endpointWalk);
-const anyFor: Statement = {
-  name: 'endpoint_any_for',
-  text: `select 1 from endpoint e where ${live} and not e.disabled
+const anyFor = tenantStatement(
+  2,
+  'endpoint_any_for',
+  `select 1 from endpoint e where ${live} and not e.disabled
       and (e.event_types is null or $3 = any (e.event_types))
       and (e.channels is null or e.channels && $4::text[]) limit 1`,
-};
+);
 
 /** First in every transaction that concerns matching: takes the application's row, so that all of them queue up there. */
-export const raiseConfigVersion: Statement = {
-  name: 'application_raise_config_version',
-  text: `update application a set config_version = a.config_version + 1
+export const raiseConfigVersion = tenantStatement(
+  2,
+  'application_raise_config_version',
+  `update application a set config_version = a.config_version + 1
     where a.id = $1 and a.org_id = $2 and a.deleted_at is null
-    returning a.id, a.org_id, a.uid, ${isObserved('a.org_id')} as is_observed`,
-};
+    returning a.id, a.org_id, a.uid, is_observed(a.org_id) as is_observed`,
+);
 
-const insert: Statement = {
-  name: 'endpoint_insert',
-  text: `insert into endpoint as e (app_id, org_id, id, partition, created_at, updated_at, keys, headers,
+const insert = tenantStatement(
+  2,
+  'endpoint_insert',
+  `insert into endpoint as e (app_id, org_id, id, partition, created_at, updated_at, keys, headers,
       ${endpointFieldColumns})
     values ($1, $2, $3, $4, $5, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14::text[], $15::text[],
       $16::jsonb, $17, $18::jsonb)
     returning ${endpointRecordColumns}`,
-};
-const insertLane: Statement = {
-  name: 'endpoint_insert_lane',
-  text: 'insert into lane (endpoint_id, org_id, partition) values ($1, $2, $3)',
-};
-const update: Statement = {
-  name: 'endpoint_update',
-  text: `update endpoint e set (${endpointFieldColumns}) = ($4, $5, $6, $7::integer, $8::integer,
+);
+const insertLane = tenantStatement(
+  2,
+  'endpoint_insert_lane',
+  'insert into lane (endpoint_id, org_id, partition) values ($1, $2, $3)',
+);
+const update = tenantStatement(
+  2,
+  'endpoint_update',
+  `update endpoint e set (${endpointFieldColumns}) = ($4, $5, $6, $7::integer, $8::integer,
       $9::boolean, $10::text[], $11::text[], $12::jsonb, $13, $14::jsonb),
       updated_at = $15, disabled_reason = case when $9::boolean then e.disabled_reason end,
       keys = coalesce($16::jsonb, e.keys)
     where e.id = $3 and ${live} returning ${endpointRecordColumns}`,
-};
+);
 // What the owner held against a receiver is forgotten when its owner says it is well again or elsewhere.
-const forgive: Statement = {
-  name: 'endpoint_forgive',
-  text: `update lane set failing_since = null, gone_since = null, blocked_until = null,
+const forgive = tenantStatement(
+  2,
+  'endpoint_forgive',
+  `update lane set failing_since = null, gone_since = null, blocked_until = null,
       blocked_reason = null, next_due = least(next_due, now())
     where endpoint_id = $1 and org_id = $2`,
-};
-const markDeleted: Statement = {
-  name: 'endpoint_delete',
-  text: `update endpoint e set deleted_at = $4, updated_at = $4 where e.id = $3 and ${live} returning e.id`,
-};
+);
+const markDeleted = tenantStatement(
+  2,
+  'endpoint_delete',
+  `update endpoint e set deleted_at = $4, updated_at = $4 where e.id = $3 and ${live} returning e.id`,
+);
 
 // A pause that goes on with another end or reason is the same pause.
-const setPause: Statement = {
-  name: 'endpoint_pause',
-  text: `update endpoint e set
+const setPause = tenantStatement(
+  2,
+  'endpoint_pause',
+  `update endpoint e set
       paused_at = case when not $4::boolean then null
         when e.paused_until <= $7::timestamptz then $7::timestamptz else coalesce(e.paused_at, $7::timestamptz) end,
       paused_until = $5, paused_reason = $6, updated_at = $7
     where e.id = $3 and ${live} returning ${endpointRecordColumns}`,
-};
+);
 
 type LockedRow = EndpointRecordRow & { readonly keys: unknown };
 /** An endpoint that is about to change, and its application. */
@@ -109,7 +123,10 @@ const address = (path: EndpointPath): [string, string, string] => [
 ];
 
 /** Takes the application's row and the endpoint's, in this order; null if either is gone. */
-export const lockEndpoint = async ({ run }: Transaction, path: EndpointPath): Promise<Locked | null> => {
+export const lockEndpoint = async (
+  { run }: TenantTransaction,
+  path: EndpointPath,
+): Promise<Locked | null> => {
   const [application] = await run<ChangingApplication>(raiseConfigVersion, [path.applicationId, path.orgId]);
   if (application === undefined) return null;
   const [endpoint] = await run<LockedRow>(lock, address(path));
@@ -119,7 +136,7 @@ export const lockEndpoint = async ({ run }: Transaction, path: EndpointPath): Pr
 type Crud = Pick<EndpointStore, 'find' | 'list' | 'anyFor' | 'create' | 'update' | 'pause' | 'remove'>;
 
 /** Endpoints: read, listed and written. */
-export const createEndpointCrud = (database: Database, sealer: Sealer): Crud => ({
+export const createEndpointCrud = (database: TenantDatabase, sealer: Sealer): Crud => ({
   find: async ({ orgId, applicationId }, idOrUid) => {
     const statement = idOrUid.startsWith(idPrefixes.endpoint) ? byId : byUid;
     const rows = await database.rows<EndpointRecordRow>(statement, [applicationId, orgId, idOrUid]);

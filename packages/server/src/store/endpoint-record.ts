@@ -10,7 +10,7 @@ export const endpointRecordColumns = `e.id, e.org_id, e.app_id, e.uid, e.url, e.
   (select jsonb_build_object('reason', l.blocked_reason,
       'untilMs', extract(epoch from l.blocked_until)::float8 * 1000,
       'failingSinceMs', extract(epoch from l.failing_since)::float8 * 1000)
-    from lane l where l.endpoint_id = e.id) as lane`;
+    from lane l where l.endpoint_id = e.id and l.org_id = e.org_id) as lane`;
 
 export type EndpointRecordRow = {
   readonly id: string;

@@ -3,7 +3,8 @@ import type { EndpointPath, EndpointStore } from '../api/port.ts';
 import { openHeaders, openKeys, sealHeaders, sealKeys } from './endpoint-row.ts';
 import { lockEndpoint } from './endpoint-crud.ts';
 import { noteEndpoints } from './operational-events.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import type { Sealer } from './sealed.ts';
 import { committed, timeParam } from './written.ts';
 
@@ -12,22 +13,18 @@ const MAX_OLD_KEYS = 10;
 
 const at = 'e.app_id = $1 and e.org_id = $2 and e.id = $3 and e.deleted_at is null';
 
-const readKeys: Statement = {
-  name: 'endpoint_keys',
-  text: `select e.keys from endpoint e where ${at}`,
-};
-const readHeaders: Statement = {
-  name: 'endpoint_headers',
-  text: `select e.headers from endpoint e where ${at}`,
-};
-const writeKeys: Statement = {
-  name: 'endpoint_write_keys',
-  text: `update endpoint e set keys = $4::jsonb, updated_at = $5 where ${at}`,
-};
-const writeHeaders: Statement = {
-  name: 'endpoint_write_headers',
-  text: `update endpoint e set headers = $4, updated_at = $5 where ${at}`,
-};
+const readKeys = tenantStatement(2, 'endpoint_keys', `select e.keys from endpoint e where ${at}`);
+const readHeaders = tenantStatement(2, 'endpoint_headers', `select e.headers from endpoint e where ${at}`);
+const writeKeys = tenantStatement(
+  2,
+  'endpoint_write_keys',
+  `update endpoint e set keys = $4::jsonb, updated_at = $5 where ${at}`,
+);
+const writeHeaders = tenantStatement(
+  2,
+  'endpoint_write_headers',
+  `update endpoint e set headers = $4, updated_at = $5 where ${at}`,
+);
 
 const address = (path: EndpointPath): [string, string, string] => [
   path.applicationId,
@@ -38,7 +35,7 @@ const address = (path: EndpointPath): [string, string, string] => [
 type Secrets = Pick<EndpointStore, 'keys' | 'rotate' | 'headers' | 'changeHeaders'>;
 
 /** Signing keys and custom headers of endpoints, sealed at rest. */
-export const createEndpointSecrets = (database: Database, sealer: Sealer): Secrets => ({
+export const createEndpointSecrets = (database: TenantDatabase, sealer: Sealer): Secrets => ({
   keys: async (path) => {
     const [row] = await database.rows<{ keys: unknown }>(readKeys, address(path));
     return row === undefined ? null : openKeys(path.endpointId, row.keys, sealer);

@@ -1,5 +1,6 @@
 import type { EndpointStore } from '../api/port.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 
 /** Work is late from then on, and so long is looked back at how much was sent. */
 const LATE_SECONDS = 1;
@@ -12,9 +13,10 @@ const oldest = (priority: number): string => `(select w.due_at from live w
     order by w.due_at limit 1)`;
 
 /** Exported for its plan. */
-export const throttled: Statement = {
-  name: 'endpoint_throttled',
-  text: `select (extract(epoch from d.due_at) * 1000)::float8 as since
+export const throttled = tenantStatement(
+  3,
+  'endpoint_throttled',
+  `select (extract(epoch from d.due_at) * 1000)::float8 as since
     from endpoint e cross join lateral (select least(${[0, 1, 2].map(oldest).join(', ')}) as due_at) d
     where e.id = $1 and e.app_id = $2 and e.org_id = $3 and e.rate_limit is not null
       and d.due_at < clock_timestamp() - interval '${LATE_SECONDS} second'
@@ -23,14 +25,14 @@ export const throttled: Statement = {
         where a.endpoint_id = $1 and a.org_id = $3
           and a.id > 'atmpt_' || id_floor(now() - interval '${LOOK_BACK_SECONDS} seconds')
         order by a.id offset greatest(ceil(e.rate_limit * ${LOOK_BACK_SECONDS * USED_UP})::integer - 1, 0) limit 1) used)`,
-};
+);
 
 /**
  * See EndpointStore.throttledSinceMs: work is late, and the rate was used up in the last seconds. Late work
  * alone can also be a slow receiver's.
  */
 export const createThrottledSince =
-  (database: Database): EndpointStore['throttledSinceMs'] =>
+  (database: TenantDatabase): EndpointStore['throttledSinceMs'] =>
   async ({ orgId, applicationId, endpointId }) => {
     const [row] = await database.rows<{ since: number }>(throttled, [endpointId, applicationId, orgId]);
     return row?.since ?? null;

@@ -3,7 +3,9 @@ import type { Priority } from '../domain/delivery.ts';
 import type { EventTypeFields, EventTypeRecord } from '../api/records.ts';
 import { arrayLiteral, textArray } from './binary-array.ts';
 import { withinLimits } from './event-type-limits.ts';
-import type { Database, SqlParam, Statement, Transaction } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase, TenantTransaction } from './tenant-statement.ts';
 import { retryPolicyOf, storedRetryPolicy } from './retry-policy.ts';
 import { onlyOne, walkBounded, windowOf } from './walk-bounded.ts';
 import { timeParam } from './written.ts';
@@ -54,15 +56,17 @@ const eventTypeParams = (fields: EventTypeFields): SqlParam[] => [
   fields.priority,
 ];
 
-const find: Statement = {
-  name: 'event_type_find',
-  text: `select ${columns} from event_type t where t.org_id = $1 and t.name = $2`,
-};
-const lock: Statement = { name: 'event_type_lock', text: `${find.text} for no key update` };
+const find = tenantStatement(
+  1,
+  'event_type_find',
+  `select ${columns} from event_type t where t.org_id = $1 and t.name = $2`,
+);
+const lock = tenantStatement(1, 'event_type_lock', `${find.text} for no key update`);
 export const eventTypeWalk = {
   name: 'event_type_list',
   columns: columnsBut('case when $6::boolean then t.schemas end'),
   from: 'event_type t',
+  org: 1,
   where: `t.org_id = $1 and ${onlyOne}`,
   key: 't.name',
   filter: `($7::boolean is null or not t.archived)
@@ -70,35 +74,37 @@ export const eventTypeWalk = {
 } as const;
 const list = walkBounded(eventTypeWalk);
 
-const all: Statement = {
-  name: 'event_type_all',
-  text: `select ${columns} from event_type t where t.org_id = $1 order by t.name`,
-};
+const all = tenantStatement(
+  1,
+  'event_type_all',
+  `select ${columns} from event_type t where t.org_id = $1 order by t.name`,
+);
 
 const values = '($1, $2, $3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10::smallint, $11, $11)';
 const insertInto = `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
     values ${values} on conflict (org_id, name) do update set
     (${fieldColumns}, updated_at) = ($3, $4, $5, $6::json, $7::text[], $8, $9::jsonb, $10::smallint, $11)`;
-const create: Statement = {
-  name: 'event_type_create',
-  text: `${insertInto} where t.archived returning ${columns}`,
-};
-const upsert: Statement = {
-  name: 'event_type_upsert',
-  // xmax is zero on a row that this statement inserted.
-  text: `${insertInto} returning ${columns}, t.xmax = 0 as created`,
-};
-const archive: Statement = {
-  name: 'event_type_archive',
-  text: `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = $2 returning t.name`,
-};
-const archiveAll: Statement = {
-  name: 'event_types_archive',
-  text: `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = any ($2::text[])`,
-};
-const upsertAll: Statement = {
-  name: 'event_types_upsert',
-  text: `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
+const create = tenantStatement(1, 'event_type_create', `${insertInto} where t.archived returning ${columns}`);
+// xmax is zero on a row that this statement inserted.
+const upsert = tenantStatement(
+  1,
+  'event_type_upsert',
+  `${insertInto} returning ${columns}, t.xmax = 0 as created`,
+);
+const archive = tenantStatement(
+  1,
+  'event_type_archive',
+  `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = $2 returning t.name`,
+);
+const archiveAll = tenantStatement(
+  1,
+  'event_types_archive',
+  `update event_type t set archived = true, updated_at = $3 where t.org_id = $1 and t.name = any ($2::text[])`,
+);
+const upsertAll = tenantStatement(
+  1,
+  'event_types_upsert',
+  `insert into event_type as t (org_id, name, ${fieldColumns}, created_at, updated_at)
     select $1, u.name, u.description, u.archived::boolean, u.deprecated::boolean, u.schemas::json, u.flags::text[],
       u.group_name, u.policy::jsonb, u.priority::smallint, $11, $11
     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
@@ -106,26 +112,30 @@ const upsertAll: Statement = {
     on conflict (org_id, name) do update set
     (${fieldColumns}, updated_at) = (excluded.description, excluded.archived, excluded.deprecated, excluded.schemas,
       excluded.feature_flags, excluded.group_name, excluded.retry_policy, excluded.priority, excluded.updated_at)`,
-};
-const expunge: Statement = {
-  name: 'event_type_expunge',
-  text: 'delete from event_type t where t.org_id = $1 and t.name = $2 returning t.name',
-};
-const missing: Statement = {
-  name: 'event_type_missing',
-  text: `select wanted.name from unnest($2::text[]) as wanted (name)
+);
+const expunge = tenantStatement(
+  1,
+  'event_type_expunge',
+  'delete from event_type t where t.org_id = $1 and t.name = $2 returning t.name',
+);
+const missing = tenantStatement(
+  1,
+  'event_type_missing',
+  `select wanted.name from unnest($2::text[]) as wanted (name)
     where not exists (select from event_type t where t.org_id = $1 and t.name = wanted.name)`,
-};
+);
 
 /** By name, archived ones too. */
-export const readAllEventTypes = async (database: Database, orgId: string): Promise<EventTypeRecord[]> =>
-  (await database.rows<EventTypeRow>(all, [orgId])).map(eventTypeOf);
+export const readAllEventTypes = async (
+  database: TenantDatabase,
+  orgId: string,
+): Promise<EventTypeRecord[]> => (await database.rows<EventTypeRow>(all, [orgId])).map(eventTypeOf);
 
 const AT_ONCE = 500;
 
 /** Writes many, in one order, so that two imports cannot wait for each other. */
 export const writeEventTypes = async (
-  { run }: Transaction,
+  { run }: TenantTransaction,
   orgId: string,
   writes: readonly EventTypeWrite[],
   nowMs: number,
@@ -146,7 +156,7 @@ export const writeEventTypes = async (
 };
 
 /** Event types of an organisation. */
-export const createEventTypeStore = (database: Database): EventTypeStore => ({
+export const createEventTypeStore = (database: TenantDatabase): EventTypeStore => ({
   find: async (orgId, name) => {
     const [row] = await database.rows<EventTypeRow>(find, [orgId, name]);
     return row === undefined ? null : eventTypeOf(row);

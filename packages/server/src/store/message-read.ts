@@ -4,7 +4,9 @@ import { replacementScope } from '../domain/message.ts';
 import type { ListFilter, MessageStore } from '../api/port.ts';
 import type { MessageRecord } from '../api/records.ts';
 import { textArray } from './binary-array.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { walkBounded, withinBytes } from './walk-bounded.ts';
 
 type Row = {
@@ -56,47 +58,53 @@ const recordOf = (row: Row): MessageRecord => ({
   replaces: row.replaces,
 });
 
-const byId: Statement = {
-  name: 'message_by_id',
-  text: `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.id = $3`,
-};
-const byEventId: Statement = {
-  name: 'message_by_event_id',
-  text: `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.event_id = $3
+const byId = tenantStatement(
+  2,
+  'message_by_id',
+  `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.id = $3`,
+);
+const byEventId = tenantStatement(
+  2,
+  'message_by_event_id',
+  `select ${columns('$4')} from message m where m.app_id = $1 and m.org_id = $2 and m.event_id = $3
     order by m.id desc limit 1`,
-};
+);
 const sizeOf = (withContent: string): string =>
   `case when ${withContent}::boolean and not ${gone} then octet_length(m.payload) else 0 end`;
 
-const byIds: Statement = {
-  name: 'messages_by_ids',
-  text: `select ${columns('$4')}, m.position, m.found from ${withinBytes(
+const byIds = tenantStatement(
+  2,
+  'messages_by_ids',
+  `select ${columns('$4')}, m.position, m.found from ${withinBytes(
     `select m.*, k.position from unnest($3::text[]) with ordinality as k (id, position)
       join message m on m.app_id = $1 and m.org_id = $2 and m.id = k.id`,
     'm',
     'm.position',
     sizeOf('$4'),
   )} order by m.position`,
-};
-const expunge: Statement = {
-  name: 'message_expunge',
-  text: `update message m
+);
+const expunge = tenantStatement(
+  2,
+  'message_expunge',
+  `update message m
     set payload = null, payload_until = null,
       payload_sha256 = coalesce(payload_sha256, encode(sha256(payload), 'hex'))
     where m.app_id = $1 and m.org_id = $2 and m.id = $3 returning m.id`,
-};
+);
 
-const retention: Statement = {
-  name: 'message_retention',
-  text: `select coalesce(ceil(extract(epoch from m.payload_until - m.created_at) / 3600),
+const retention = tenantStatement(
+  2,
+  'message_retention',
+  `select coalesce(ceil(extract(epoch from m.payload_until - m.created_at) / 3600),
       m.retention_days * 24)::integer as hours
     from message m where m.app_id = $1 and m.org_id = $2 and m.id = $3`,
-};
+);
 
 /** An event id that was used again after its day names all of its messages. Exported for its plan. */
-export const expungeMany: Statement = {
-  name: 'messages_expunge',
-  text: `with named as (
+export const expungeMany = tenantStatement(
+  2,
+  'messages_expunge',
+  `with named as (
       select m.id, m.id as name from message m
       where m.app_id = $1 and m.org_id = $2 and m.id = any ($3::text[])
       union
@@ -109,7 +117,7 @@ export const expungeMany: Statement = {
       from named n
       where m.app_id = $1 and m.org_id = $2 and m.id = n.id and m.payload is not null)
     select n.name from named n`,
-};
+);
 
 const filterParams = (filter: ListFilter): SqlParam[] => [
   filter.eventTypes === null ? null : textArray(filter.eventTypes),
@@ -121,6 +129,7 @@ export const messageWalk = {
   name: 'message_list',
   columns: columns('$6'),
   from: 'message m',
+  org: 2,
   where: 'm.app_id = $1 and m.org_id = $2',
   key: 'm.id',
   size: sizeOf('$6'),
@@ -131,7 +140,7 @@ export const messageWalk = {
 const list = walkBounded(messageWalk);
 
 /** Messages as the API reads them. */
-export const createMessageStore = (database: Database): MessageStore => ({
+export const createMessageStore = (database: TenantDatabase): MessageStore => ({
   find: async ({ orgId, applicationId }, idOrEventId, withContent) => {
     const statement = idOrEventId.startsWith(idPrefixes.message) ? byId : byEventId;
     const params = [applicationId, orgId, idOrEventId, withContent];

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
 import type { Migration } from './migration-files.ts';
+import { prepareTenantRole } from './tenant-role.ts';
+import type { RowSecurity } from './tenant-role.ts';
 import { concurrentIndexesOf, migrationsFolder, readMigrations, statementsOf } from './migration-files.ts';
 
 export type MigrateOptions = {
@@ -18,6 +20,8 @@ export type MigrateResult = {
   readonly version: number;
   /** Versions in the database that this process does not know, all of them compatible. */
   readonly newer: number;
+  /** Whether tenants' statements can run in a role of their own. */
+  readonly rowSecurity: RowSecurity;
 };
 
 /** The database's schema and this process do not fit; the message says why and what to do. */
@@ -141,6 +145,21 @@ const bookkeeping = `
     applied_at timestamptz not null default now()
   )`;
 
+/** Row-level security is for tenants: somebody for whom it hides all rows would deliver nothing, without a word. */
+const refuseHidden = async (client: pg.Client): Promise<void> => {
+  const { rows } = await client.query<{ user: string; owner: string }>(
+    `select current_user as user, pg_get_userbyid(c.relowner) as owner from pg_class c
+     where c.oid = to_regclass('live') and row_security_active(c.oid)`,
+  );
+  const [hidden] = rows;
+  if (hidden === undefined) return;
+  const { user, owner } = hidden;
+  throw new SchemaMismatch(
+    `row-level security hides all rows of this database from the user ${user}, who does not own its tables. ` +
+      `Connect as ${owner}, or have an administrator run: grant "${owner}" to "${user}";`,
+  );
+};
+
 /**
  * Brings a database to this version's schema: applies what is missing, in order, each file in its
  * own transaction. Safe to call from many processes at once and after a kill at any point.
@@ -180,7 +199,9 @@ export const migrate = async ({
     const newest = known.at(-1)?.version ?? 0;
     const newer = rows.filter((row) => row.version > newest).length;
     if (newer > 0) log(`the database is ${newer} compatible migration(s) ahead of this process`);
-    return { applied, version: Math.max(newest, rows.at(-1)?.version ?? 0), newer };
+    await refuseHidden(client);
+    const rowSecurity = await prepareTenantRole(client);
+    return { applied, version: Math.max(newest, rows.at(-1)?.version ?? 0), newer, rowSecurity };
   } finally {
     await client.end().catch(() => {});
   }

@@ -2,7 +2,9 @@ import type { EventOutbox } from '../ingest/post-events.ts';
 import { FAILING_AFTER, operationalOrgId } from '../domain/operational.ts';
 import type { OperationalEventType } from '../domain/operational.ts';
 import { int8Array } from './binary-array.ts';
-import type { Database, Statement, Transaction } from './postgres.ts';
+import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantTransaction } from './tenant-statement.ts';
 
 /**
  * A condition: somebody listens to the operational events of the organisation. Two probes of
@@ -48,22 +50,24 @@ export const noteDisabled = (from: string): string => `
   where ${isObserved('e.org_id')}`;
 
 // Not jsonb: the text stays as it was written.
-const note: Statement = {
-  name: 'operational_event_note',
-  text: `insert into operational_event (org_id, type, payload)
+const note = tenantStatement(
+  1,
+  'operational_event_note',
+  `insert into operational_event (org_id, type, payload)
     select $1, e.value ->> 'type', e.value::text from json_array_elements($2::json) with ordinality e (value, position)
     order by e.position`,
-};
+);
 
-const noteOf: Statement = {
-  name: 'operational_event_note_task',
-  text: `insert into operational_event (org_id, type, payload)
-    select t.id, 'background_task.finished', $2 from (select $1::text as id) t where ${isObserved('t.id')}`,
-};
+const noteOf = tenantStatement(
+  1,
+  'operational_event_note_task',
+  `insert into operational_event (org_id, type, payload)
+    select t.id, 'background_task.finished', $2 from (select $1::text as id) t where is_observed(t.id)`,
+);
 
 /** Notes that a task has ended, in the transaction that ends it. Nothing where nobody listens. */
 export const noteTask = async (
-  { run }: Transaction,
+  { run }: TenantTransaction,
   orgId: string,
   payload: string | null,
 ): Promise<void> => {
@@ -80,7 +84,7 @@ export type ChangingApplication = {
 
 /** Notes what happens to endpoints, in the transaction in which it happens. Nothing where nobody listens. */
 export const noteEndpoints = async (
-  { run }: Transaction,
+  { run }: TenantTransaction,
   application: ChangingApplication,
   types: readonly Extract<OperationalEventType, `endpoint.${string}`>[],
   endpoints: readonly { readonly id: string; readonly uid: string | null }[],

@@ -1,33 +1,38 @@
 import type { ConsumerPath, PollerStore } from '../api/poller-port.ts';
 import { arrayLiteral } from './binary-array.ts';
 import { createOldestWriter } from './oldest-writer.ts';
-import type { Database, Statement } from './postgres.ts';
+import type { Database } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
 import { timeParam } from './written.ts';
 
 const at = 'c.endpoint_id = $1 and c.protocol = $2 and c.name = $3 and c.org_id = $4';
-const find: Statement = {
-  name: 'poll_consumer_find',
-  text: `select c.position, c.handed, c.first_offset, c.behind, nullif(c.lease_until, '-infinity') as lease_until,
+const find = tenantStatement(
+  4,
+  'poll_consumer_find',
+  `select c.position, c.handed, c.first_offset, c.behind, nullif(c.lease_until, '-infinity') as lease_until,
       c.version
     from poll_consumer c where ${at}`,
-};
-const count: Statement = {
-  name: 'poll_consumer_count',
-  text: 'select count(*) as consumers from poll_consumer c where c.endpoint_id = $1 and c.org_id = $2',
-};
+);
+const count = tenantStatement(
+  2,
+  'poll_consumer_count',
+  'select count(*) as consumers from poll_consumer c where c.endpoint_id = $1 and c.org_id = $2',
+);
 const values = '$5, $6::text[], $7, $8, $9::timestamptz';
-const insert: Statement = {
-  name: 'poll_consumer_insert',
-  text: `insert into poll_consumer (endpoint_id, protocol, name, org_id, position, handed, first_offset, behind, lease_until)
+const insert = tenantStatement(
+  4,
+  'poll_consumer_insert',
+  `insert into poll_consumer (endpoint_id, protocol, name, org_id, position, handed, first_offset, behind, lease_until)
     values ($1, $2, $3, $4, ${values}) on conflict do nothing returning version`,
-};
-const update: Statement = {
-  name: 'poll_consumer_update',
-  text: `update poll_consumer c
+);
+const update = tenantStatement(
+  4,
+  'poll_consumer_update',
+  `update poll_consumer c
     set (position, handed, first_offset, behind, lease_until) = (${values}),
       version = c.version + 1, updated_at = clock_timestamp()
     where ${at} and c.version = $10 returning c.version`,
-};
+);
 
 type Row = {
   position: string;

@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { StoreFailure } from './failure.ts';
 import { exceptionOf, failureAfterSend, failureBeforeSend } from './failure.ts';
 import { pinnedPlans } from './plan.ts';
+import { createTenancy } from './tenancy.ts';
 import { timestampMs } from './timestamps.ts';
 
 /**
@@ -10,8 +11,11 @@ import { timestampMs } from './timestamps.ts';
  */
 export type SqlParam = Buffer | string | number | boolean | null;
 
-/** A statement: prepared once per connection under `name`, which must be unique for its text. */
-export type Statement = { readonly name: string; readonly text: string };
+/**
+ * A statement: prepared once per connection under `name`, which must be unique for its text. `org`: the number of
+ * the parameter that names the organisation which it is for (see tenant-statement.ts).
+ */
+export type Statement = { readonly name: string; readonly text: string; readonly org?: number };
 
 export type SqlResult<Row> =
   | { readonly kind: 'done'; readonly rows: Row[]; readonly rowCount: number }
@@ -56,6 +60,8 @@ export type DatabaseOptions = {
    * generic plans, made once, of keyed probes only. See plan.ts.
    */
   readonly plans: 'standard' | 'pinned';
+  /** The role that statements for one organisation run in; null or absent: the user's own. See tenant-role.ts. */
+  readonly tenantRole?: string | null;
   /** Told of each statement sent: one call is one round trip. */
   readonly onStatement?: (name: string) => void;
   /** Told of connections that broke while idle; they are replaced by themselves. */
@@ -74,12 +80,22 @@ export const sqlTypes: pg.CustomTypesConfig = {
 };
 
 const READ_SLACK_MS = 2000;
+/** Who the statement is for; null: for nobody in particular. @throws Error where it should name one. */
+const organisationOf = ({ name, org }: Statement, params: readonly SqlParam[]): string | null => {
+  if (org === undefined) return null;
+  const named = params[org - 1];
+  if (typeof named === 'string' && named !== '') return named;
+  throw new Error(`statement ${name} names no organisation`);
+};
+
 const begin: Statement = { name: 'begin', text: 'begin' };
 const commit: Statement = { name: 'commit', text: 'commit' };
 const rollback: Statement = { name: 'rollback', text: 'rollback' };
 
 /** Opens a pool of connections. Connects lazily: a database that is away is a failure of the first statement. */
 export const openDatabase = (options: DatabaseOptions): Database => {
+  const { tenantRole = null } = options;
+  const tenancy = createTenancy(tenantRole);
   const settings = [
     `set statement_timeout = ${Math.ceil(options.statementTimeoutMs)};`,
     `set lock_timeout = ${Math.ceil(options.lockTimeoutMs)};`,
@@ -101,6 +117,8 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     types: sqlTypes,
+    // What makes a session a tenant's goes with the statement, not before it.
+    pipeline: tenantRole !== null,
     // By SET and not as startup parameters: poolers refuse those they do not know.
     // oxlint-disable-next-line typescript/no-misused-promises -- pg waits for it, its types do not say so
     onConnect: setUp,
@@ -114,9 +132,19 @@ export const openDatabase = (options: DatabaseOptions): Database => {
       return failureBeforeSend(error);
     }
   };
+  const query = (client: pg.PoolClient, { name, text }: Statement, params: readonly SqlParam[]) => {
+    options.onStatement?.(name);
+    return client.query({ name, text, values: params as SqlParam[] });
+  };
   const send = async (client: pg.PoolClient, statement: Statement, params: readonly SqlParam[]) => {
-    options.onStatement?.(statement.name);
-    return client.query({ name: statement.name, text: statement.text, values: params as SqlParam[] });
+    const entering = tenancy.enter(client, organisationOf(statement, params));
+    const result = query(client, statement, params);
+    if (entering === null) return result;
+    // What it answered counts only if it ran as whom it should.
+    const [entered, answered] = await Promise.allSettled([entering, result]);
+    if (entered.status === 'rejected') throw entered.reason;
+    if (answered.status === 'rejected') throw answered.reason;
+    return answered.value;
   };
   /** A connection is kept only if the database answered on it and did not end the session. */
   const giveBack = (client: pg.PoolClient, failure: StoreFailure): void =>
@@ -139,7 +167,8 @@ export const openDatabase = (options: DatabaseOptions): Database => {
   /** Ends a transaction that must not commit; the connection survives only if it answers. */
   const abandon = async (client: pg.PoolClient): Promise<void> => {
     try {
-      await send(client, rollback, []);
+      await query(client, rollback, []);
+      tenancy.forget(client);
       client.release();
     } catch {
       client.release(true);
@@ -150,9 +179,9 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     const client = await connect();
     if ('kind' in client) return client;
     let failed: StoreFailure | null = null;
-    const step = async <Row>(statement: Statement, params: readonly SqlParam[]): Promise<Row[]> => {
+    const guarded = async <Result>(sent: Promise<Result>): Promise<Result> => {
       try {
-        return (await send(client, statement, params)).rows as Row[];
+        return await sent;
       } catch (error) {
         // Before the COMMIT is sent, a lost connection means that nothing was written.
         const failure = failureAfterSend(error);
@@ -160,9 +189,11 @@ export const openDatabase = (options: DatabaseOptions): Database => {
         throw exceptionOf(failed);
       }
     };
+    const step = async <Row>(statement: Statement, params: readonly SqlParam[]): Promise<Row[]> =>
+      (await guarded(send(client, statement, params))).rows as Row[];
     let value;
     try {
-      await step(begin, []);
+      await guarded(query(client, begin, []));
       value = await body({ run: step });
     } catch (error) {
       await abandon(client);
@@ -170,8 +201,9 @@ export const openDatabase = (options: DatabaseOptions): Database => {
       throw error;
     }
     try {
-      await send(client, commit, []);
+      await query(client, commit, []);
     } catch (error) {
+      tenancy.forget(client);
       const failure = failureAfterSend(error);
       giveBack(client, failure);
       return failure;
@@ -193,6 +225,7 @@ export const openDatabase = (options: DatabaseOptions): Database => {
       if ('kind' in client) throw exceptionOf(client);
       try {
         options.onStatement?.('script');
+        await tenancy.enter(client, null);
         await client.query(sql);
         client.release();
       } catch (error) {

@@ -2,41 +2,47 @@ import type { DeadLetterStore } from '../api/letter-port.ts';
 import { priorities } from '../domain/delivery.ts';
 import { letterColumns, letterOf, reviewParams, reviewed } from './letter-row.ts';
 import type { LetterRow } from './letter-row.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase, TenantStatement } from './tenant-statement.ts';
 import { committed } from './written.ts';
 
-const lockEndpoint: Statement = {
-  name: 'replay_endpoint',
-  text: `select e.partition, e.disabled from endpoint e
+const lockEndpoint = tenantStatement(
+  3,
+  'replay_endpoint',
+  `select e.partition, e.disabled from endpoint e
     where e.id = $1 and e.app_id = $2 and e.org_id = $3 and e.deleted_at is null for share`,
-};
-const readPayload: Statement = {
-  name: 'replay_payload',
-  text: `select octet_length(m.payload) as bytes, coalesce(m.priority, ${priorities.normal}) as priority from message m
+);
+const readPayload = tenantStatement(
+  2,
+  'replay_payload',
+  `select octet_length(m.payload) as bytes, coalesce(m.priority, ${priorities.normal}) as priority from message m
     where m.app_id = $1 and m.org_id = $2 and m.id = $3 and m.payload is not null
       and not coalesce(m.payload_until <= now(), false)`,
-};
-const open: Statement = {
-  name: 'replay_open',
-  text: `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes, priority)
+);
+const open = tenantStatement(
+  4,
+  'replay_open',
+  `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, due_at, run, bytes, priority)
     values ($1, $2, $3, $4, $5, 'waiting', clock_timestamp(), $6, $7, $8)
     on conflict do nothing returning msg_id`,
-};
-const mark: Statement = {
-  name: 'replay_mark',
-  text: `update closed d set letter = 'replayed', changed_at = $5, ${reviewed}
+);
+const mark = tenantStatement(
+  4,
+  'replay_mark',
+  `update closed d set letter = 'replayed', changed_at = $5, ${reviewed}
     where d.endpoint_id = $1 and d.msg_id = $2 and d.run = $3 and d.org_id = $4 returning ${letterColumns}`,
-};
+);
 /** Tells the lane's owner, wherever it is, that work is due. */
-export const lowerHint: Statement = {
-  name: 'replay_lower_hint',
-  text: `update lane set next_due = clock_timestamp()
+export const lowerHint = tenantStatement(
+  2,
+  'replay_lower_hint',
+  `update lane set next_due = clock_timestamp()
     where endpoint_id = any ($1::text[]) and org_id = $2 and next_due > clock_timestamp()`,
-};
+);
 
 /** See DeadLetterStore.replay. `lockLetter` takes (endpoint, message, application, organisation). */
 export const createReplayOne =
-  (database: Database, lockLetter: Statement): DeadLetterStore['replay'] =>
+  (database: TenantDatabase, lockLetter: TenantStatement): DeadLetterStore['replay'] =>
   async (path, review) =>
     committed(database, async ({ run }) => {
       const { orgId, applicationId, endpointId, messageId } = path;

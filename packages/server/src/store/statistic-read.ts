@@ -1,6 +1,7 @@
 import type { AttemptBucket, StatisticStore } from '../api/statistic-port.ts';
 import { textArray } from './binary-array.ts';
-import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase } from './tenant-statement.ts';
 import { attemptCounts, closedCounts, fiveMinutesOf, hourOf, markCte } from './statistic-sql.ts';
 import { timeParam } from './written.ts';
 
@@ -20,9 +21,11 @@ const tail = (at: (column: string) => string): string => `
     and d.closed_at >= greatest($2, (select upto from mark)) and d.closed_at < $3
   group by 1, 2`;
 
-const attempts = (name: string, rolledUp: string, at: (column: string) => string): Statement => ({
-  name,
-  text: `with ${markCte}
+const attempts = (name: string, rolledUp: string, at: (column: string) => string) =>
+  tenantStatement(
+    5,
+    name,
+    `with ${markCte}
   select c.at, c.event_type, sum(c.ok)::int8 as ok,
     sum(c.failed)::int8 as failed, sum(c.canceled)::int8 as canceled
   from (select $1::text as id, $5::text as org_id) p cross join lateral (
@@ -31,7 +34,7 @@ const attempts = (name: string, rolledUp: string, at: (column: string) => string
     union all ${tail(at)}) c
   where ($4::text[] is null or c.event_type = any ($4::text[]))
   group by 1, 2 order by 1, 2`,
-});
+  );
 
 export const statisticReads = {
   byHour: attempts(
@@ -46,19 +49,21 @@ export const statisticReads = {
       where m.app_id = p.id and m.org_id = p.org_id and m.at >= $2::timestamptz and m.at < $3::timestamptz`,
     fiveMinutesOf,
   ),
-  endpointCount: {
-    name: 'statistic_endpoint_count',
-    text: `select count(*) filter (where not e.disabled) as active, count(*) filter (where e.disabled) as disabled
+  endpointCount: tenantStatement(
+    1,
+    'statistic_endpoint_count',
+    `select count(*) filter (where not e.disabled) as active, count(*) filter (where e.disabled) as disabled
       from endpoint e where e.org_id = $1 and e.deleted_at is null
         and not ($2::boolean and e.url like 'https://play.svix.com/%')`,
-  },
-  activeApplications: {
-    name: 'statistic_active_applications',
-    text: `select count(distinct e.app_id) as active from endpoint e
+  ),
+  activeApplications: tenantStatement(
+    1,
+    'statistic_active_applications',
+    `select count(distinct e.app_id) as active from endpoint e
       where e.org_id = $1 and e.deleted_at is null and not ($3::boolean and e.disabled)
         and not ($2::boolean and e.url like 'https://play.svix.com/%')`,
-  },
-} as const satisfies Record<string, Statement>;
+  ),
+} as const;
 
 type Row = { at: number; event_type: string; ok: number; failed: number; canceled: number };
 
@@ -71,7 +76,7 @@ const bucketOf = (row: Row): AttemptBucket => ({
 });
 
 /** Counts of attempts and endpoints. */
-export const createStatisticStore = (database: Database): StatisticStore => ({
+export const createStatisticStore = (database: TenantDatabase): StatisticStore => ({
   attempts: async ({ orgId, applicationId }, { sinceMs, untilMs, step, eventTypes }) => {
     const rows = await database.rows<Row>(
       step === 'hour' ? statisticReads.byHour : statisticReads.byFiveMinutes,

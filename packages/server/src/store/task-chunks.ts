@@ -1,6 +1,6 @@
 import type { TaskRecord } from '../api/records.ts';
 import { priorities } from '../domain/delivery.ts';
-import type { Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
 
 /**
  * The chunks that background tasks are worked off in. Each is one statement: it walks on from the
@@ -46,9 +46,10 @@ const result = (cursor: string, run: string, direction: string): string => `sele
 const payloadThere = 'm.payload is not null and not coalesce(m.payload_until <= now(), false)';
 
 /** Dead letters of one endpoint whose deliveries were failing at some time between since and until. */
-const recover: Statement = {
-  name: 'task_recover',
-  text: `with ${inputs}, walked as (
+const recover = tenantStatement(
+  1,
+  'task_recover',
+  `with ${inputs}, walked as (
     select d.* from closed d
     where d.endpoint_id = $3 and d.app_id = $2 and d.org_id = $1 and (d.msg_id, d.run) > ($10, $11)
     order by d.msg_id, d.run limit $12 for no key update),
@@ -60,12 +61,13 @@ const recover: Statement = {
     where w.state = 'dead' and w.letter = 'open' and w.closed_at >= $4
       and ($5::timestamptz is null or m.created_at < $5)),
   ${opened} ${result('w.msg_id', 'w.run', 'order by w.msg_id desc, w.run desc')}`,
-};
+);
 
 /** Dead letters of an application that died between since and until, by endpoint and event type. */
-const deadLetters: Statement = {
-  name: 'task_dead_letters',
-  text: `with ${inputs}, walked as (
+const deadLetters = tenantStatement(
+  1,
+  'task_dead_letters',
+  `with ${inputs}, walked as (
     select d.* from closed d
     where d.app_id = $2 and d.org_id = $1 and d.closed_at >= $4
       and ($5::timestamptz is null or d.closed_at < $5)
@@ -86,7 +88,7 @@ const deadLetters: Statement = {
     'w.run',
     'order by w.closed_at desc, w.msg_id desc, w.endpoint_id desc, w.run desc',
   )}`,
-};
+);
 
 const walkedMessages = `walked as (
     select m.id as msg_id, m.event_type, m.channels, m.tags, octet_length(m.payload) as bytes, 0 as run,
@@ -102,9 +104,10 @@ const target = `join endpoint e on e.id = $3 and e.app_id = $2 and e.org_id = $1
 const neverOpen = `not exists (select from live l where l.msg_id = w.msg_id and l.endpoint_id = e.id and l.org_id = $1)`;
 
 /** Messages that the endpoint subscribes to and that were never meant for it. */
-const missing: Statement = {
-  name: 'task_missing',
-  text: `with ${inputs}, ${walkedMessages},
+const missing = tenantStatement(
+  1,
+  'task_missing',
+  `with ${inputs}, ${walkedMessages},
   picked as (
     select w.msg_id, e.id as endpoint_id, e.partition, 0::smallint as run, w.bytes
     from walked w ${target}
@@ -113,12 +116,13 @@ const missing: Statement = {
       and not exists (select from attempt a where a.msg_id = w.msg_id and a.endpoint_id = e.id and a.org_id = $1)
       and not exists (select from closed d where d.endpoint_id = e.id and d.msg_id = w.msg_id and d.org_id = $1)),
   ${opened} ${result('w.msg_id', 'w.run', 'order by w.msg_id desc')}`,
-};
+);
 
 /** Messages that were sent to the endpoint before, by filter, once more. */
-const bulk: Statement = {
-  name: 'task_bulk',
-  text: `with ${inputs}, ${walkedMessages},
+const bulk = tenantStatement(
+  1,
+  'task_bulk',
+  `with ${inputs}, ${walkedMessages},
   picked as (
     select w.msg_id, e.id as endpoint_id, e.partition, w.bytes,
       (1 + greatest(coalesce(f.run, -1), coalesce(c.run, -1)))::smallint as run
@@ -135,12 +139,13 @@ const bulk: Statement = {
         when c.state = 'canceled' then 4 else 2 end)
       and ($13::integer is null or f.response_status between $13 and $13 + 99)),
   ${opened} ${result('w.msg_id', 'w.run', 'order by w.msg_id desc')}`,
-};
+);
 
 /** Payloads of all messages of the application from before until. */
-const purge: Statement = {
-  name: 'task_purge',
-  text: `with ${inputs}, walked as (
+const purge = tenantStatement(
+  1,
+  'task_purge',
+  `with ${inputs}, walked as (
     select m.id from message m
     where m.app_id = $2 and m.org_id = $1 and m.id > $10 and m.id < 'msg_' || id_floor($5)
     order by m.id limit $12),
@@ -152,16 +157,17 @@ const purge: Statement = {
     returning 1)
   select (select count(*) from walked) as walked, (select count(*) from purged) as started,
     (select max(id) from walked) as cursor, 0 as cursor_run, null as endpoint_ids`,
-};
+);
 
 /**
  * What waits for the endpoint and is from before until. What is held meanwhile ends or comes back, behind
  * the cursor perhaps: the walk is repeated until it finds nothing and nothing is held. The cursor
  * begins with whether this walk has found something.
  */
-const cancel: Statement = {
-  name: 'task_cancel_deliveries',
-  text: `with ${inputs}, walked as (
+const cancel = tenantStatement(
+  1,
+  'task_cancel_deliveries',
+  `with ${inputs}, walked as (
     select l.msg_id, l.priority, l.due_at from live l
     where l.endpoint_id = $3 and l.org_id = $1 and l.state = 'waiting'
       and (l.priority, l.due_at) >= (split_part($10, ' ', 2)::smallint, split_part($10, ' ', 3)::timestamptz)
@@ -176,7 +182,7 @@ const cancel: Statement = {
   canceled as (
     insert into closed (msg_id, endpoint_id, run, app_id, org_id, event_type, state, reason, closed_at, changed_at)
     select e.msg_id, $3, e.run, e.app_id, $1, coalesce(m.event_type, ''), 'canceled', 'canceled', now(), now()
-    from ended e left join message m on m.app_id = e.app_id and m.id = e.msg_id
+    from ended e left join message m on m.app_id = e.app_id and m.id = e.msg_id and m.org_id = $1
     on conflict do nothing),
   found as (select split_part($10, ' ', 1) = '1' or exists (select from ended) as any)
   select (select count(*) from walked) as walked, (select count(*) from ended) as started,
@@ -185,16 +191,17 @@ const cancel: Statement = {
       from walked w, found f order by w.priority desc, w.due_at desc, w.msg_id desc limit 1) as cursor,
     0 as cursor_run, null as endpoint_ids,
     f.any or exists (select from live h
-      where h.state = 'held' and h.partition = (select e.partition from endpoint e where e.id = $3)
+      where h.state = 'held' and h.partition = (select e.partition from endpoint e where e.id = $3 and e.org_id = $1)
         and h.endpoint_id = $3 and h.org_id = $1 and h.msg_id < 'msg_' || id_floor($5)) as again
   from found f`,
-};
+);
 
 /** Nothing to do ahead: what was exported is put together when it is asked for. */
-const nothing: Statement = {
-  name: 'task_nothing',
-  text: `with ${inputs} select 0 as walked, 0 as started, null as cursor, null as cursor_run, null as endpoint_ids`,
-};
+const nothing = tenantStatement(
+  1,
+  'task_nothing',
+  `with ${inputs} select 0 as walked, 0 as started, null as cursor, null as cursor_run, null as endpoint_ids`,
+);
 
 export const taskChunks = {
   'sdk.generate': nothing,

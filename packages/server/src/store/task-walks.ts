@@ -1,6 +1,7 @@
 import type { TaskProgress, TaskRecord } from '../api/records.ts';
 import { arrayLiteral } from './binary-array.ts';
-import type { Statement, Transaction } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantTransaction } from './tenant-statement.ts';
 import { attemptCounts, closedCounts, markCte } from './statistic-sql.ts';
 import { LOWEST, timeParam } from './written.ts';
 
@@ -9,9 +10,11 @@ import { LOWEST, timeParam } from './written.ts';
  * select of (key, value) over `walked`. $1 organisation, $2 cursor, $3 rows of a chunk, $4 task,
  * $5 applications or null, $6 since, $7 until.
  */
-const walk = (name: string, found: string): Statement => ({
-  name: `task_${name}`,
-  text: `with input as (select $6::timestamptz as since, $7::timestamptz as until), ${markCte}, walked as (
+const walk = (name: string, found: string) =>
+  tenantStatement(
+    1,
+    `task_${name}`,
+    `with input as (select $6::timestamptz as since, $7::timestamptz as until), ${markCte}, walked as (
     select a.id, a.uid, a.org_id from application a
     where a.org_id = $1 and a.deleted_at is null and a.id > $2
       and ($5::text[] is null or a.id = any ($5::text[]))
@@ -19,7 +22,7 @@ const walk = (name: string, found: string): Statement => ({
   ), found as (${found}), kept as (
     insert into task_item (task_id, key, value) select $4, key, value from found on conflict do nothing)
   select (select count(*) from walked) as walked, (select max(id) from walked) as cursor`,
-});
+  );
 
 const DESTINATIONS = 'c.delivered + c.dead + c.canceled';
 
@@ -66,7 +69,7 @@ type Row = { readonly walked: number; readonly cursor: string | null };
 
 /** Works off one chunk of such a task. */
 export const workWalk = async (
-  { run }: Transaction,
+  { run }: TenantTransaction,
   task: WalkTask,
   chunk: number,
 ): Promise<{ progress: TaskProgress; finished: boolean; endpointIds: [] }> => {

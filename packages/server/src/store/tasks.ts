@@ -3,7 +3,9 @@ import type { TaskInput, TaskKind, TaskProgress, TaskRecord, TaskStatus } from '
 import { arrayLiteral, textArray } from './binary-array.ts';
 import { exceptionOf } from './failure.ts';
 import { noteTask } from './operational-events.ts';
-import type { Database, Statement, Transaction } from './postgres.ts';
+import type { Database, Statement } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantTransaction } from './tenant-statement.ts';
 import { lowerHint } from './replay-one.ts';
 import { workBroadcast } from './task-broadcast.ts';
 import { firstCursors, isReplay, taskChunks } from './task-chunks.ts';
@@ -36,57 +38,65 @@ const recordOf = (row: Row): TaskRecord => ({
   updatedAtMs: row.updated_at,
 });
 
-const insert: Statement = {
-  name: 'task_insert',
-  text: `insert into task as t (id, org_id, app_id, kind, status, input, created_at, updated_at)
+const insert = tenantStatement(
+  2,
+  'task_insert',
+  `insert into task as t (id, org_id, app_id, kind, status, input, created_at, updated_at)
     values ($1, $2, $3, $4, 'running', $5::jsonb, $6, $6) returning ${columns}`,
-};
-const find: Statement = {
-  name: 'task_find',
-  text: `select ${columns} from task t where t.org_id = $1 and t.id = $2`,
-};
+);
+const find = tenantStatement(
+  1,
+  'task_find',
+  `select ${columns} from task t where t.org_id = $1 and t.id = $2`,
+);
 export const taskWalk = {
   name: 'task_list',
   columns,
   from: 'task t',
+  org: 1,
   where: `t.org_id = $1 and ${onlyOne}`,
   key: 't.id',
   filter: '($6::text is null or t.status = $6) and t.kind = any ($7::text[])',
 } as const;
 const list = walkBounded(taskWalk);
+/** Whose it is is not known before. */
 const take: Statement = {
   name: 'task_take',
   text: `select ${columns} from task t where t.status = 'running'
       and t.due_at <= clock_timestamp()
     order by t.updated_at, t.id limit 1 for update skip locked`,
 };
-const advance: Statement = {
-  name: 'task_advance',
-  text: `update task t set status = $3, progress = $4::jsonb, updated_at = clock_timestamp(),
+const advance = tenantStatement(
+  2,
+  'task_advance',
+  `update task t set status = $3, progress = $4::jsonb, updated_at = clock_timestamp(),
       due_at = clock_timestamp() + $5 * interval '1 millisecond'
     where t.id = $1 and t.org_id = $2 returning ${columns}`,
-};
-const fail: Statement = {
-  name: 'task_fail',
-  text: `update task t set status = 'failed', progress = t.progress || $3::jsonb, updated_at = clock_timestamp()
+);
+const fail = tenantStatement(
+  2,
+  'task_fail',
+  `update task t set status = 'failed', progress = t.progress || $3::jsonb, updated_at = clock_timestamp()
     where t.id = $1 and t.org_id = $2 returning ${columns}`,
-};
-const cancel: Statement = {
-  name: 'task_cancel',
-  text: `update task t set status = 'failed', progress = t.progress || '{"error":"canceled"}'::jsonb,
+);
+const cancel = tenantStatement(
+  1,
+  'task_cancel',
+  `update task t set status = 'failed', progress = t.progress || '{"error":"canceled"}'::jsonb,
       updated_at = clock_timestamp()
     where t.org_id = $1 and t.id = $2 and t.status = 'running' returning ${columns}`,
-};
+);
 
 /** Before a walk is repeated because what it looks for may have come back. */
 const PAUSE_MS = 2000;
 
-const items: Statement = {
-  name: 'task_items',
-  text: `select i.key, i.value from task_item i
+const items = tenantStatement(
+  1,
+  'task_items',
+  `select i.key, i.value from task_item i
     where i.task_id = (select t.id from task t where t.org_id = $1 and t.id = $2) and i.key > $3
     order by i.key limit $4`,
-};
+);
 
 type Cursor = { readonly text: string; readonly run: number };
 
@@ -105,7 +115,7 @@ type Worked = {
   readonly pauseMs?: number;
 };
 
-const workReplay = async ({ run }: Transaction, task: ReplayTask, chunk: number): Promise<Worked> => {
+const workReplay = async ({ run }: TenantTransaction, task: ReplayTask, chunk: number): Promise<Worked> => {
   const { input } = task;
   const from = cursorOf(task);
   const [done] = await run<ChunkRow>(taskChunks[task.kind], [
@@ -140,7 +150,7 @@ const workReplay = async ({ run }: Transaction, task: ReplayTask, chunk: number)
 export type TaskEvent = (ended: TaskRecord) => string | null;
 
 const workChunk = async (
-  transaction: Transaction,
+  transaction: TenantTransaction,
   task: TaskRecord,
   chunk: number,
   post: BroadcastPost,

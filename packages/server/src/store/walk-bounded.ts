@@ -2,7 +2,9 @@ import { PAGE_BYTES } from '../domain/message.ts';
 import type { Walk } from '../api/paging.ts';
 import type { Walked } from '../api/port.ts';
 import type { IdWindow } from '../api/time-window.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
+import type { SqlParam } from './postgres.ts';
+import { tenantStatement } from './tenant-statement.ts';
+import type { TenantDatabase, TenantStatement } from './tenant-statement.ts';
 import { HIGHEST, LOWEST } from './written.ts';
 
 /** Rows that one request walks at most where the filter has no index. */
@@ -28,6 +30,8 @@ export type BoundedWalk = {
   readonly name: string;
   readonly columns: string;
   readonly from: string;
+  /** Which parameter of `where` is the organisation. */
+  readonly org: 1 | 2;
   readonly where: string;
   readonly key: string;
   readonly filter: string;
@@ -53,7 +57,11 @@ export type WalkInput = {
   readonly filter: readonly SqlParam[];
 };
 
-type Statements = { readonly plain: Statement; readonly filtered: Statement; readonly edge: Statement };
+type Statements = {
+  readonly plain: TenantStatement;
+  readonly filtered: TenantStatement;
+  readonly edge: TenantStatement;
+};
 
 const alias = (from: string): string => from.split(' ').at(-1)!;
 
@@ -70,21 +78,24 @@ export const walkStatements = (walk: BoundedWalk, ascending: boolean): Statement
     return `select ${walk.columns}, ${name}.found from ${cut} ${ordered}`;
   };
   return {
-    plain: {
-      name: `${walk.name}_${suffix}`,
-      text: selected(`from ${walk.from} where ${inWindow} ${ordered} limit $5`),
-    },
-    filtered: {
-      name: `${walk.name}_filtered_${suffix}`,
-      text: selected(`
+    plain: tenantStatement(
+      walk.org,
+      `${walk.name}_${suffix}`,
+      selected(`from ${walk.from} where ${inWindow} ${ordered} limit $5`),
+    ),
+    filtered: tenantStatement(
+      walk.org,
+      `${walk.name}_filtered_${suffix}`,
+      selected(`
         from (select * from ${walk.from} where ${inWindow} ${ordered} limit ${WALKED_ROWS}) ${name}
         where ${walk.filter} ${ordered} limit $5`),
-    },
-    edge: {
-      name: `${walk.name}_edge_${suffix}`,
-      text: `select ${walk.key} as edge from ${walk.from} where ${inWindow}
+    ),
+    edge: tenantStatement(
+      walk.org,
+      `${walk.name}_edge_${suffix}`,
+      `select ${walk.key} as edge from ${walk.from} where ${inWindow}
         ${ordered} offset ${WALKED_ROWS - 1} limit 1`,
-    },
+    ),
   };
 };
 
@@ -102,7 +113,7 @@ export const walkBounded = (walk: BoundedWalk) => {
   const up = walkStatements(walk, true);
   const down = walkStatements(walk, false);
   const key = walk.key.slice(walk.key.indexOf('.') + 1);
-  return async <Row>(database: Database, input: WalkInput): Promise<Walked<Row>> => {
+  return async <Row>(database: TenantDatabase, input: WalkInput): Promise<Walked<Row>> => {
     const { window, limit } = input;
     const statements = window.oldestFirst ? up : down;
     const bounds = [...input.bound, window.low, window.high];

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from './postgres.ts';
+import type { TenantDatabase, TenantTransaction } from './tenant-statement.ts';
 import { exceptionOf } from './failure.ts';
 
 const UNIQUE_VIOLATION = '23505';
@@ -8,8 +8,8 @@ export type Conflict = { readonly kind: 'conflict' };
 
 /** Runs a transaction; a taken unique key is an answer, every other failure throws. */
 export const inTransaction = async <Result>(
-  database: Database,
-  body: (transaction: Transaction) => Promise<Result>,
+  database: TenantDatabase,
+  body: (transaction: TenantTransaction) => Promise<Result>,
 ): Promise<Result | Conflict> => {
   const result = await database.transaction(body);
   if (result.kind === 'done') return result.value;
@@ -19,8 +19,8 @@ export const inTransaction = async <Result>(
 
 /** The same where nothing unique is written. */
 export const committed = async <Result>(
-  database: Database,
-  body: (transaction: Transaction) => Promise<Result>,
+  database: TenantDatabase,
+  body: (transaction: TenantTransaction) => Promise<Result>,
 ): Promise<Result> => {
   const result = await database.transaction(body);
   if (result.kind === 'done') return result.value;

@@ -23,6 +23,7 @@ import { openDatabase } from '../../src/store/postgres.ts';
 import type { Database, SqlParam, Statement } from '../../src/store/postgres.ts';
 import { createRevocationStore } from '../../src/store/revocations.ts';
 import { createSealer } from '../../src/store/sealed.ts';
+import { tenantRoleName } from '../../src/store/tenant-role.ts';
 import { useTestDatabase } from '../postgres.ts';
 
 export const SECRET = Buffer.from('a-secret-that-is-long-enough-for-a-test');
@@ -60,6 +61,13 @@ export type Harness = {
   readonly store: ApiStore;
   readonly database: Database;
   readonly pool: pg.Pool;
+  /** The role that the API works in for tenants. */
+  readonly tenantRole: string;
+  /** Works as the API does for this organisation, and takes it back. */
+  readonly asTenant: <Result>(
+    org: string,
+    work: (client: pg.PoolClient) => Promise<Result>,
+  ) => Promise<Result>;
   readonly ids: IdSource;
   readonly nowMs: () => number;
   readonly org: string;
@@ -90,6 +98,15 @@ const heard = (database: Database, tell: (sent: Sent) => void): Database => ({
     tell({ statement, params });
     return database.rows(statement, params);
   },
+  transaction: (body) =>
+    database.transaction(({ run }) =>
+      body({
+        run: (statement, params) => {
+          tell({ statement, params });
+          return run(statement, params);
+        },
+      }),
+    ),
 });
 
 /** The harness for the tests of a file: made before them, closed after them. */
@@ -106,13 +123,26 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
     examples: [] as PlacedMessage[],
     reported: [] as unknown[],
   };
-  let made: { api: Api; store: ApiStore; database: Database; pool: pg.Pool; token: string };
+  let made: {
+    api: Api;
+    store: ApiStore;
+    database: Database;
+    pool: pg.Pool;
+    tenantRole: string;
+    token: string;
+  };
 
   let sentOut: Sent[] | null = null;
   const tokenOf = (orgId: string, applicationId: string | null, featureFlags?: readonly string[]) =>
     mintToken({ secret: SECRET, orgId, applicationId, featureFlags, nowMs: clock.nowMs() });
 
   beforeAll(async () => {
+    const pool = new pg.Pool({
+      connectionString: testDatabase.url,
+      max: 2,
+      application_name: 'api-fixtures',
+    });
+    const { rows } = await pool.query<{ role: string }>(`select ${tenantRoleName} as role`);
     const opened = openDatabase({
       url: testDatabase.url,
       applicationName: 'api-test',
@@ -121,6 +151,7 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
       lockTimeoutMs: 5000,
       connectTimeoutMs: 5000,
       plans: 'standard',
+      tenantRole: rows[0]!.role,
     });
     const database = heard(opened, (sent) => sentOut?.push(sent));
     const store = createApiStore(
@@ -182,12 +213,7 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
       report: (error) => recorded.reported.push(error),
       ...overrides,
     });
-    const pool = new pg.Pool({
-      connectionString: testDatabase.url,
-      max: 2,
-      application_name: 'api-fixtures',
-    });
-    made = { api, store, database, pool, token: await tokenOf(org, null) };
+    made = { api, store, database, pool, tenantRole: rows[0]!.role, token: await tokenOf(org, null) };
   });
   afterAll(async () => {
     await made?.pool.end();
@@ -235,8 +261,25 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
     get pool() {
       return made.pool;
     },
+    get tenantRole() {
+      return made.tenantRole;
+    },
     get token() {
       return made.token;
+    },
+    asTenant: async (tenant, work) => {
+      const client = await made.pool.connect();
+      try {
+        await client.query('begin');
+        await client.query(`select set_config('posthorn.org', $1, true), set_config('role', $2, true)`, [
+          tenant,
+          made.tenantRole,
+        ]);
+        return await work(client);
+      } finally {
+        await client.query('rollback');
+        client.release();
+      }
     },
     newOrg: async () => {
       const other = ids('org');

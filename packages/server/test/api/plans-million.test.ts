@@ -119,9 +119,11 @@ const planOf = async (sent: readonly Sent[]) => {
   let read = 0;
   const scanned: string[] = [];
   for (const { statement, params } of sent) {
-    const { rows } = await harness.pool.query(`explain (analyze, format json) ${statement.text}`, [
-      ...params,
-    ]);
+    const explain = (client: Pick<typeof harness.pool, 'query'>) =>
+      client.query(`explain (analyze, format json) ${statement.text}`, [...params]);
+    const { rows } = await (statement.org === undefined
+      ? explain(harness.pool)
+      : harness.asTenant(String(params[statement.org - 1]), explain));
     for (const node of nodesOf(rows[0]['QUERY PLAN'][0].Plan as Plan)) {
       read += readBy(node);
       // A table of some rows may well be gone through.

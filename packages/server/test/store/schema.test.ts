@@ -44,9 +44,16 @@ const describeSchema = async (): Promise<string> => {
     const indexes = await lines(`
       select pg_get_indexdef(i.indexrelid) || ';' as line from pg_index i join pg_class c on c.oid = i.indexrelid
       where i.indrelid = ${oid} and not i.indisprimary order by c.relname`);
+    const policies = await lines(`
+      select format('alter table %I enable row level security;', relname) as line
+      from pg_class where oid = ${oid} and relrowsecurity
+      union all
+      select format('create policy %I on %I using (%s);', p.polname, c.relname, pg_get_expr(p.polqual, p.polrelid))
+      from pg_policy p join pg_class c on c.oid = p.polrelid where c.oid = ${oid}`);
     parts.push(
       `create table ${name} (\n${[...columns, ...constraints].join(',\n')}\n)${partition}${options === '' ? '' : ` with (${options})`};`,
       ...indexes,
+      ...policies,
       '',
     );
   }
