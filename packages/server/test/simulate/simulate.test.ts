@@ -10,8 +10,8 @@ import { mutate } from './plant-loader.ts';
 import { plants } from './plants.ts';
 import { runCampaign, shrinkFailure } from './pool.ts';
 
-const { SIMULATE_SEEDS } = process.env;
-const SEEDS = Number(SIMULATE_SEEDS ?? 600);
+const { SIMULATE_SEEDS, CI } = process.env;
+const SEEDS = Number(SIMULATE_SEEDS ?? (CI ? 10_000 : 600));
 const FRESH = 200;
 /** Every planted bug shows within so many seeds. */
 const WITHIN = 800;
