@@ -288,6 +288,31 @@ describe('abort and close', () => {
     expect((await other).result).toEqual({ kind: 'unknown' });
   });
 
+  it('sends nothing over a new connection, or after a wait for one, that is not wanted by then', async () => {
+    const receiver = await rawReceiver({ onRequest: (socket) => void (answer = () => socket.write(ok)) });
+    let answer = (): void => {};
+    let isWanted = true;
+    const aborted = { kind: 'network', code: 'aborted' };
+    const attempter = attempterFor({ maxSockets: 1 });
+    // The wish ends while the socket is being opened.
+    const connecting = attempter.deliver(requestTo(receiver.port, { isWanted: () => isWanted }));
+    isWanted = false;
+    expect((await connecting).result).toEqual(aborted);
+    isWanted = true;
+    const first = attempter.deliver(requestTo(receiver.port, { isWanted: () => isWanted }));
+    const queued = attempter.deliver(requestTo(receiver.port, { isWanted: () => isWanted }));
+    const wanted = attempter.deliver(requestTo(receiver.port));
+    await vi.waitFor(() => expect(receiver.requests).toHaveLength(1));
+    isWanted = false;
+    answer();
+    // What was written before is in flight, whatever is wanted now.
+    expect((await first).result).toMatchObject({ status: 200 });
+    expect((await queued).result).toEqual(aborted);
+    await vi.waitFor(() => expect(receiver.requests).toHaveLength(2));
+    answer();
+    expect((await wanted).result).toMatchObject({ status: 200 });
+  });
+
   it('close waits for the attempts in flight, leaves no socket and takes nothing more', async () => {
     let answer = (): void => {};
     const receiver = await rawReceiver({ onRequest: (socket) => void (answer = () => socket.write(ok)) });

@@ -29,6 +29,8 @@ export type AttemptRequest = {
    * One signal may be shared by any number of attempts.
    */
   readonly signal?: AbortSignal;
+  /** Asked before the request is written, where that is later than the call; false: as if aborted. */
+  readonly isWanted?: () => boolean;
 };
 
 /** Makes one try at an endpoint. */
@@ -123,7 +125,7 @@ export const createAttempter = (deps: {
       // Begun with little time left, it would blame the receiver for what was our wait.
       const isTooLate = exchange.deadlineMs - clock.monotonicMs() < settings.timeoutMs / 2;
       if (isTooLate) exchange.fail({ kind: 'network', code: 'no_socket' });
-      else if (!begin(exchange, prepared)) return;
+      else if (exchange.mayWrite() && !begin(exchange, prepared)) return;
       waiting.delete(exchange);
     }
   };

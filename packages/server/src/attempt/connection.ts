@@ -6,6 +6,8 @@ import type { Target } from './url.ts';
 
 /** Whom a connection serves: one request, one response. Nothing is told after `onEnd`, `onInvalid` or an error. */
 export type ConnectionUser = ResponseSink & {
+  /** Asked once the socket is open, where that took its time; false: the user has ended. */
+  readonly mayWrite: () => boolean;
   /** From now on the peer may have the request. */
   readonly onWrite: () => void;
   /** Something of a response came. */
@@ -62,7 +64,7 @@ export class Connection {
     this.#stopConnecting = openSocket(this.target, this.progress, this.#deps, (opened) => {
       if (!opened.ok) return user.onNoConnection(opened.result);
       this.#listen(opened.socket);
-      this.#write(opened.socket, head, body);
+      if (user.mayWrite()) this.#write(opened.socket, head, body);
     });
   }
 

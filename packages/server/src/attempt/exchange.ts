@@ -17,7 +17,7 @@ export type Outgoing = {
   readonly secrets: readonly string[];
 };
 
-export type ExchangeBody = { readonly payload: Uint8Array };
+export type ExchangeBody = { readonly payload: Uint8Array; readonly isWanted?: () => boolean };
 
 /** What happens around an exchange; one object serves all of them. */
 export type ExchangeHost<Request extends ExchangeBody> = {
@@ -102,6 +102,11 @@ export class Exchange<Request extends ExchangeBody> implements ConnectionUser, B
 
   onNoConnection(result: AttemptResult): void {
     this.fail(result);
+  }
+
+  mayWrite(): boolean {
+    if (this.request.isWanted?.() === false) this.abort();
+    return !this.#ended;
   }
 
   onWrite(): void {

@@ -13,6 +13,7 @@ const tenure: Tenure = {
   abort: new AbortController(),
   isLive: true,
   isLeaving: false,
+  maySend: () => true,
 };
 const KIB = 1024;
 let messages = 0;

@@ -17,6 +17,7 @@ const lane = (change: Partial<Lane>): Lane => {
     abort: new AbortController(),
     isLive: true,
     isLeaving: false,
+    maySend: () => true,
   };
   const open = createLane('ep_a', 0, tenure);
   open.endpoint = endpointOf('a');
@@ -42,6 +43,7 @@ describe('the gates of a lane', () => {
           abort: new AbortController(),
           isLive: false,
           isLeaving: false,
+          maySend: () => true,
         },
       },
       { kind: 'blocked', by: 'not_owned' },

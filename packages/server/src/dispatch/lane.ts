@@ -19,6 +19,8 @@ export type Tenure = {
   isLive: boolean;
   /** About to be given to another node: nothing more is stored as held or polled. */
   isLeaving: boolean;
+  /** What was begun under it may go out: its lease runs, or what it has left in flight is still spared. */
+  readonly maySend: () => boolean;
 };
 
 /** What the owner of an endpoint knows about it. */

@@ -20,6 +20,7 @@ it('does not look at a lane again at once whose slot is free in less than the cl
     abort: new AbortController(),
     isLive: true,
     isLeaving: false,
+    maySend: () => true,
   };
   const lanes = createLanes({
     clock: { nowMs: () => nowMs, monotonicMs: () => monotonicMs },

@@ -92,6 +92,12 @@ export const createOwnership = (deps: OwnershipDeps): Ownership => {
     return isValid && !hasLapsed;
   };
 
+  // By the clock: a process that stood still hears of its lease's end later than it can go on.
+  const maySend = (tenure: Tenure): boolean =>
+    held.get(tenure.partition) === tenure
+      ? isSafe()
+      : clock.monotonicMs() < (leaving.get(tenure) ?? -Infinity);
+
   const drop = (tenures: readonly Tenure[], kind: 'lost' | 'released'): void => {
     if (tenures.length === 0) return;
     for (const tenure of tenures) {
@@ -133,6 +139,7 @@ export const createOwnership = (deps: OwnershipDeps): Ownership => {
         abort: new AbortController(),
         isLive: true,
         isLeaving: false,
+        maySend: () => maySend(tenure),
       };
       held.set(partition, tenure);
       gained.push(tenure);

@@ -271,6 +271,8 @@ export type AttemptRequest = {
   readonly contentType: string;
   /** Shared by many attempts; ends them when the lease is about to end. */
   readonly signal?: AbortSignal;
+  /** Asked right before the request goes out, where that is later than the call; false: it must not. */
+  readonly isWanted?: () => boolean;
 };
 
 /** What dispatch needs of attempt. Never rejects; an aborted attempt ends soon, with any result. */

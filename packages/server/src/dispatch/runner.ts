@@ -157,6 +157,7 @@ export const createRunner = (deps: RunnerDeps): Runner => {
       payload: delivery.payload,
       contentType: delivery.contentType,
       signal: tenure.abort.signal,
+      isWanted: tenure.maySend,
     }).then((report) => {
       slots?.release(clock.monotonicMs());
       // Only a failure needs the schedule; it is fixed for the run by the first one.

@@ -19,6 +19,7 @@ it('leaves a lane that opens while attempts are being started to the next turn',
     abort: new AbortController(),
     isLive: true,
     isLeaving: false,
+    maySend: () => true,
   };
   let reads = 0;
   // Each look at the clock finds it later: work takes time.

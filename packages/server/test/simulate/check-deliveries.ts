@@ -171,7 +171,7 @@ export const checkDeliveries = ({ history, plan }: RunResult): Violation[] => {
     request.endedMs === null || request.endedMs > atMs;
 
   const onRequest = (request: Request): void => {
-    const { messageId, endpointId, process, sentMs } = request;
+    const { messageId, endpointId, process, beganMs, sentMs } = request;
     const key = keyOf(request);
     const name = `${key} from ${process}`;
     const earlier = requests.get(key) ?? [];
@@ -213,7 +213,8 @@ export const checkDeliveries = ({ history, plan }: RunResult): Violation[] => {
         `${name}: ${earlier[done]!.process} had its 2xx at ${Math.round(earlier[done]!.reportedMs!)}`,
       );
     }
-    const known = configuration(endpointId, sentMs, sentMs);
+    // By when it began: what is being connected goes out.
+    const known = configuration(endpointId, beganMs, beganMs);
     if (!isJumped) {
       if (known.exists === false || known.disabled === true) {
         add(

@@ -11,7 +11,10 @@ const JITTER = 1.1;
 /** What is posted when nothing is wrong is sent soon, and so is its retry. */
 export const checkTimeliness = ({ history, plan, quietMs }: RunResult): Violation[] => {
   if (quietMs === null) return [];
-  const requests = history.of('request').filter(({ post }) => post !== null && post >= CANARY);
+  const all = history.of('request');
+  const requests = all.filter(({ post }) => post !== null && post >= CANARY);
+  /** Found too fast once: one a second may be all that they get for now. */
+  const slowed = new Set(all.filter(({ status }) => status === 429).map(({ endpointId: id }) => id));
   const due: { readonly name: string; readonly atMs: number; readonly from: number }[] = [];
   for (const commit of history.of('commit')) {
     if (commit.atMs < quietMs) continue;
@@ -31,9 +34,10 @@ export const checkTimeliness = ({ history, plan, quietMs }: RunResult): Violatio
     for (const [index, request] of seen.entries()) {
       const { rateLimit } = plan.endpoints.find((_, at) => endpointId(at) === request.endpointId)!;
       // All canaries of an endpoint may stand before it, and an owner begins with a spent window.
-      const slotsMs = rateLimit === null ? 0 : (2 + requests.length / rateLimit) * 1_000;
-      if (request.sentMs - dueMs > LATE_MS + slotsMs) {
-        const detail = `${name}: request ${index + 1} comes ${Math.round(request.sentMs - dueMs)} ms after it was due`;
+      const perSecond = slowed.has(request.endpointId) ? 1 : rateLimit;
+      const slotsMs = perSecond === null ? 0 : (2 + requests.length / perSecond) * 1_000;
+      if (request.beganMs - dueMs > LATE_MS + slotsMs) {
+        const detail = `${name}: request ${index + 1} comes ${Math.round(request.beganMs - dueMs)} ms after it was due`;
         return [{ rule: 'late', atMs: request.sentMs, detail }];
       }
       dueMs = (request.reportedMs ?? Infinity) + (plan.waitsSeconds[index] ?? 0) * 1_000 * JITTER;

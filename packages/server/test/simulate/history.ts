@@ -44,6 +44,8 @@ export type HistoryEvent =
       readonly messageId: string;
       /** What its payload says; null: not the posted bytes. */
       readonly post: number | null;
+      /** When the attempt began; connecting may have taken a while since. */
+      readonly beganMs: number;
       readonly sentMs: number;
       /** null: it never arrived. */
       arrivedMs: number | null;

@@ -108,6 +108,13 @@ export const plants: Readonly<Record<string, readonly Edit[]>> = {
   'two-times-in-a-turn': [
     src('dispatch/starter.ts', 'review(lane, nowMs, monotonicMs)', 'review(lane, nowMs)'),
   ],
+  'sent-after-standing-still': [
+    src(
+      'dispatch/ownership.ts',
+      '? isSafe()\n      : clock.monotonicMs()',
+      '? true\n      : clock.monotonicMs()',
+    ),
+  ],
   'limiter-leak': [src('dispatch/rate.ts', 'resting.push(nowMs + RATE_WINDOW_MS);', '')],
   'slot-leak': [src('dispatch/dispatcher.ts', '      lane.inFlight--;\n', '')],
 };

@@ -11,6 +11,9 @@ import type { Planned, VirtualTime } from './virtual-time.ts';
 export const ATTEMPT_MS = 1_500;
 /** From a request's start until it has arrived, at most. */
 export const ARRIVAL_MS = 60;
+/** How many requests need a new connection, and how long that takes at most. */
+const CONNECTING = 0.25;
+const CONNECT_MS = 250;
 
 /** What a receiver does with one request; null: never answers. */
 type Answer = {
@@ -93,7 +96,23 @@ export const createReceivers = (
     }
   };
 
-  const deliver = (client: Client, request: AttemptRequest): Promise<AttemptReport> =>
+  /** Connecting takes its time now and then, and the process may stand still meanwhile. */
+  const deliver = async (client: Client, request: AttemptRequest): Promise<AttemptReport> => {
+    const chance = client.chance('connect');
+    const beganMs = time.nowMs();
+    if (chance() < CONNECTING) {
+      await new Promise<void>((resolve) => {
+        time.after(between(chance, 1, CONNECT_MS), () => client.enter(resolve));
+      });
+      if (request.isWanted?.() === false || request.signal?.aborted === true) {
+        const aborted: AttemptResult = { kind: 'network', code: 'aborted' };
+        return reportOf(request, aborted, beganMs, time.nowMs() - beganMs);
+      }
+    }
+    return send(client, request, beganMs);
+  };
+
+  const send = (client: Client, request: AttemptRequest, beganMs: number): Promise<AttemptReport> =>
     new Promise((resolve) => {
       const effect = client.effect();
       if (effect === 'is dead') return;
@@ -108,6 +127,7 @@ export const createReceivers = (
         url: endpoint.url,
         messageId,
         post,
+        beganMs,
         sentMs,
         arrivedMs: null,
         endedMs: null,
@@ -124,7 +144,7 @@ export const createReceivers = (
           request.signal?.removeEventListener('abort', onAbort);
           if (result.kind === 'response') event.reportedMs = time.nowMs();
           else event.endedMs ??= time.nowMs();
-          resolve(reportOf(request, result, sentMs, time.nowMs() - sentMs));
+          resolve(reportOf(request, result, beganMs, time.nowMs() - beganMs));
         });
       const onAbort = (): void => report({ kind: 'network', code: 'aborted' });
       if (request.signal?.aborted === true) return onAbort();
