@@ -67,12 +67,16 @@ create table closed (
   reviewed_at timestamp with time zone,
   note text,
   successor text collate "C",
+  order_key text collate "C",
+  seq bigint,
+  blocks boolean not null default false,
   constraint closed_check CHECK (((state = 'dead'::text) = (letter IS NOT NULL))),
   constraint closed_letter_check CHECK ((letter = ANY (ARRAY['open'::text, 'replayed'::text, 'discarded'::text]))),
   constraint closed_state_check CHECK ((state = ANY (ARRAY['dead'::text, 'canceled'::text]))),
   constraint closed_pkey PRIMARY KEY (endpoint_id, msg_id, run)
 );
 CREATE INDEX closed_app ON public.closed USING btree (app_id, closed_at, msg_id);
+CREATE INDEX closed_blocks ON public.closed USING btree (endpoint_id, order_key, msg_id) WHERE (blocks AND (letter = 'open'::text));
 CREATE INDEX closed_msg ON public.closed USING btree (msg_id);
 alter table closed enable row level security;
 create policy tenant on closed using ((org_id = current_setting('posthorn.org'::text, true)));
@@ -111,7 +115,10 @@ create table endpoint (
   paused_at timestamp with time zone,
   paused_until timestamp with time zone,
   paused_reason text,
+  fifo boolean not null default false,
+  poison_policy text not null default 'skip'::text,
   constraint endpoint_paused_check CHECK (((paused_at IS NOT NULL) OR ((paused_until IS NULL) AND (paused_reason IS NULL)))) NOT VALID,
+  constraint endpoint_poison_policy_check CHECK ((poison_policy = ANY (ARRAY['block'::text, 'skip'::text]))),
   constraint endpoint_rate_limit_check CHECK ((rate_limit > 0)),
   constraint endpoint_app_id_fkey FOREIGN KEY (app_id) REFERENCES application(id),
   constraint endpoint_pkey PRIMARY KEY (id)
@@ -161,9 +168,12 @@ create table expansion (
   endpoint_ids text[] not null,
   unfolded integer not null default 0,
   turn_at timestamp with time zone not null default statement_timestamp(),
+  ordering_key text collate "C",
+  seq bigint,
   constraint expansion_pkey PRIMARY KEY (msg_id)
 );
 CREATE INDEX expansion_class ON public.expansion USING btree (priority, turn_at, msg_id);
+CREATE INDEX expansion_line ON public.expansion USING btree (app_id, seq) WHERE (seq IS NOT NULL);
 CREATE INDEX expansion_turn ON public.expansion USING btree (turn_at, msg_id);
 alter table expansion enable row level security;
 create policy tenant on expansion using ((org_id = current_setting('posthorn.org'::text, true)));
@@ -228,14 +238,19 @@ create table live (
   bytes integer not null,
   policy jsonb,
   expires_at timestamp with time zone,
+  order_key text collate "C",
+  seq bigint,
   constraint live_check CHECK (((state = 'held'::text) = (node IS NOT NULL))),
   constraint live_check1 CHECK ((((node IS NULL) = (epoch IS NULL)) AND ((node IS NULL) = (held_at IS NULL)))),
-  constraint live_priority_check CHECK (((priority >= 0) AND (priority <= 2))),
+  constraint live_order_check CHECK ((((priority > 2) = (order_key IS NOT NULL)) AND ((order_key IS NOT NULL) OR (seq IS NULL)))),
+  constraint live_priority_check CHECK (((priority >= 0) AND (priority <= 5))),
   constraint live_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'held'::text]))),
   constraint live_pkey PRIMARY KEY (msg_id, endpoint_id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, autovacuum_vacuum_insert_scale_factor=0, autovacuum_vacuum_insert_threshold=100000, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=50000, autovacuum_vacuum_cost_delay=0);
 CREATE INDEX live_expires ON public.live USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (state = 'waiting'::text));
 CREATE INDEX live_held ON public.live USING btree (partition, epoch) WHERE (state = 'held'::text);
+CREATE INDEX live_line ON public.live USING btree (endpoint_id, order_key, state, seq) WHERE (seq IS NOT NULL);
+CREATE INDEX live_line_due ON public.live USING btree (endpoint_id, due_at) WHERE ((order_key IS NOT NULL) AND (state = 'waiting'::text) AND ((seq IS NULL) OR (((attempts + throttled) + unknowns) > 0)));
 CREATE INDEX live_waiting ON public.live USING btree (endpoint_id, priority, due_at) WHERE (state = 'waiting'::text);
 alter table live enable row level security;
 create policy tenant on live using ((org_id = current_setting('posthorn.org'::text, true)));
@@ -261,6 +276,7 @@ create table message (
   deliver_at timestamp with time zone,
   expires_at timestamp with time zone,
   priority smallint,
+  ordering_key text collate "C",
   constraint message_check CHECK ((((idem_key IS NULL) = (idem_scope IS NULL)) AND ((idem_key IS NULL) = (idem_hash IS NULL)))),
   constraint message_pkey PRIMARY KEY (app_id, id)
 ) partition by RANGE (id);

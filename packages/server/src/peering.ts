@@ -2,16 +2,16 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Dispatcher } from './dispatch/contract.ts';
 import type { Logger } from './observe/log.ts';
-import { callKeys } from './peers/call.ts';
+import { callKeys, readNews } from './peers/call.ts';
 import { splitAddress } from './peers/caller.ts';
 import { listenForPeers } from './peers/listener.ts';
-import { createPeers } from './peers/peers.ts';
+import { createPeers, type Peers } from './peers/peers.ts';
 import { createPeerStore } from './store/peers.ts';
 import type { Database } from './store/postgres.ts';
 
 export type Peering = {
-  /** An endpoint has work, or an application a message to unfold: whoever owns it hears of it. */
-  readonly tell: (id: string) => void;
+  /** See Peers. */
+  readonly tell: Peers['tell'];
   readonly start: () => void;
   readonly stop: () => Promise<void>;
 };
@@ -51,14 +51,21 @@ export const openPeering = async (deps: {
   const { node, dispatcher, clock, log } = deps;
   const keys = callKeys(deps.mainSecrets);
   const wanted = deps.config.advertise ?? (deps.isInPool ? WITHIN_POOL : null);
-  const hear = (id: string): void => {
+  const hear = (news: string): void => {
+    const { id, line } = readNews(news);
     if (id.startsWith('app_')) dispatcher.unfold();
-    else dispatcher.wake(id, clock.nowMs());
+    else dispatcher.wake(id, clock.nowMs(), line);
   };
   const open = async (address: string) => {
     const [host, port] = splitAddress(withPort(address));
     if (port > 65_535) return { kind: 'failed', code: 'bad_port', message: 'ports end at 65535' } as const;
-    const result = await listenForPeers({ host, port, me: node, keys, onCall: (ids) => ids.forEach(hear) });
+    const result = await listenForPeers({
+      host,
+      port,
+      me: node,
+      keys,
+      onCall: (lines) => lines.forEach(hear),
+    });
     if (result.kind === 'failed') return result;
     const { listener } = result;
     return { ...result, address: `${host.includes(':') ? `[${host}]` : host}:${listener.port}` };

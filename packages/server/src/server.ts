@@ -21,7 +21,7 @@ import type { DispatchNode } from './dispatch/contract.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { DispatchStore, NodeRole } from './dispatch/port.ts';
 import { systemTimers } from './dispatch/timers.ts';
-import { priorities, type Priority } from './domain/delivery.ts';
+import type { Line } from './domain/delivery.ts';
 import { createIdSource } from './domain/ids.ts';
 import { keepHouse } from './housekeeping.ts';
 import { createBodyReader } from './ingest/body.ts';
@@ -57,6 +57,7 @@ import {
   dispatchSettings,
   endpointUrlProblem,
   watchDisk,
+  workOffTasks,
 } from './wiring.ts';
 
 export type ServerOptions = {
@@ -115,7 +116,6 @@ const DISK_MS = 10_000;
 const IDEMPOTENCY_KEEP_MS = 24 * HOUR_MS;
 const REVOCATIONS_MS = 2_000;
 const TASK_PAUSE_MS = 1_000;
-const TASK_CHUNK = 500;
 
 /** Migrates, wires every part, starts to listen and to deliver. Expected failures are values. */
 export const startServer = async (options: ServerOptions): Promise<StartResult> => {
@@ -194,9 +194,9 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     return opened;
   }
   const { peering } = opened;
-  const wake = (endpointId: string, priority?: Priority): void => {
-    dispatcher.wake(endpointId, clock.nowMs(), priority);
-    peering.tell(endpointId);
+  const wake = (endpointId: string, line?: Line): void => {
+    dispatcher.wake(endpointId, clock.nowMs(), line);
+    peering.tell(endpointId, line);
   };
   const onError = (error: unknown): void =>
     log.error({ error: error instanceof Error ? error.stack : String(error) }, 'broken invariant');
@@ -327,13 +327,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
       {
         name: 'work off tasks',
         everyMs: TASK_PAUSE_MS,
-        run: async () => {
-          for (;;) {
-            const step = await apiStore.tasks.workOne(TASK_CHUNK, postBroadcast);
-            if (step === null) return;
-            for (const endpointId of step.endpointIds) wake(endpointId, priorities.bulk);
-          }
-        },
+        run: () => workOffTasks(apiStore.tasks, postBroadcast, wake),
       },
     ],
     (chore, error) => log.warn({ chore, error: String(error) }, 'a chore failed and will be tried again'),

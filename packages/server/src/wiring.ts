@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { LetterPath } from './api/letter-port.ts';
 import { payloadView } from './api/message-create.ts';
 import type { ApiDeps, ApiStore, NoticeBoard } from './api/port.ts';
-import type { BroadcastPost } from './api/task-port.ts';
+import type { BroadcastPost, TaskStore } from './api/task-port.ts';
 import type { Revocations } from './api/revocations.ts';
 import type { Authenticator } from './api/tokens.ts';
 import { subnetsProblem } from './attempt/address.ts';
@@ -15,7 +15,7 @@ import type { ManualReply } from './dispatch/manual.ts';
 import type { DispatchStore } from './dispatch/port.ts';
 import { defaultDispatchSettings, type DispatchSettings } from './dispatch/settings.ts';
 import { parseDisk } from './domain/disk.ts';
-import type { Priority } from './domain/delivery.ts';
+import type { Line } from './domain/delivery.ts';
 import type { IdSource } from './domain/ids.ts';
 import { broadcastScope } from './domain/message.ts';
 import type { Admission, Ingest } from './ingest/ingest.ts';
@@ -31,6 +31,7 @@ import { SealBroken } from './store/sealed.ts';
 /** The parts speak their own languages; these are the translations between them. */
 
 const HEADROOM_MS = 5_000;
+const TASK_CHUNK = 500;
 const CONFIRM_LOOK_MS = 40;
 
 /** @param mark How this installation knows its own deliveries. */
@@ -109,7 +110,7 @@ export const dispatchSettings = (config: Config, alone: boolean): DispatchSettin
 /** Dispatch's lanes as ingest sees them. */
 export const createAdmission = (
   dispatcher: Dispatcher,
-  wake: (endpointId: string, priority: Priority) => void,
+  wake: (endpointId: string, line: Line) => void,
   tell: (id: string) => void,
 ): Admission => ({
   admit: dispatcher.admit,
@@ -122,6 +123,7 @@ export const createAdmission = (
       partition: endpoint.partition,
       epoch,
       priority: message.priority,
+      orderKey: null,
       expiresAtMs: message.expiresAtMs,
       attemptsUsed: 0,
       throttled: 0,
@@ -138,9 +140,9 @@ export const createAdmission = (
   },
   cancel: (endpoint, bytes) => dispatcher.cancel(endpoint.id, bytes),
   // Other owners find scheduled work by their scan, long before it is due.
-  wake: (endpointId, dueMs, priority) => {
-    if (dueMs === null) wake(endpointId, priority);
-    else dispatcher.wake(endpointId, dueMs, priority);
+  wake: (endpointId, dueMs, line) => {
+    if (dueMs === null) wake(endpointId, line);
+    else dispatcher.wake(endpointId, dueMs, line);
   },
   unfold: (applicationId) => {
     dispatcher.unfold();
@@ -160,6 +162,7 @@ export const createBroadcastPost =
         deliverAtMs: fields.deliverAtMs ?? null,
         expiresAtMs: fields.expiresAtMs ?? null,
         priority: fields.priority ?? null,
+        orderingKey: fields.orderingKey ?? null,
         payload: Buffer.from(payloadBase64, 'base64'),
         application: null,
       },
@@ -325,6 +328,7 @@ export const createApiDeps = (wiring: ApiWiring): ApiDeps => {
         deliverAtMs: null,
         expiresAtMs: null,
         priority: placed.priority ?? null,
+        orderingKey: placed.orderingKey ?? null,
         application: null,
       },
       idempotency: placed.key ?? null,
@@ -371,4 +375,17 @@ export const createApiDeps = (wiring: ApiWiring): ApiDeps => {
     about: wiring.about,
     report: wiring.onError,
   };
+};
+
+/** Works on tasks until there is none; the endpoints that got work hear of it. */
+export const workOffTasks = async (
+  tasks: Pick<TaskStore, 'workOne'>,
+  post: BroadcastPost,
+  wake: (endpointId: string) => void,
+): Promise<void> => {
+  for (;;) {
+    const step = await tasks.workOne(TASK_CHUNK, post);
+    if (step === null) return;
+    step.endpointIds.forEach((endpointId) => wake(endpointId));
+  }
 };

@@ -1,7 +1,16 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { parseMessage } from '../ingest/parse-message.ts';
 import { json } from './answers.ts';
-import { channelName, eventTypeName, moment, nameSet, priorityName, tagName, uidOf } from './fields.ts';
+import {
+  channelName,
+  eventTypeName,
+  moment,
+  nameSet,
+  orderingKey,
+  priorityName,
+  tagName,
+  uidOf,
+} from './fields.ts';
 import { operate } from './operation.ts';
 import type { ApiDeps } from './port.ts';
 import { sample } from './sample.ts';
@@ -20,6 +29,7 @@ const broadcastIn = z
     deliverAt: moment.nullish(),
     expiresAt: moment.nullish(),
     priority: priorityName.nullish(),
+    orderingKey: orderingKey.nullish(),
   })
   .openapi('MessageBroadcastIn', {
     example: { eventType: sample.eventType, eventId: sample.eventId, payload: sample.payload },

@@ -12,6 +12,7 @@ import { clusterRoutes } from './cluster.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { openapiDocument } from './document.ts';
+import { blockedKeyRoutes } from './blocked-keys.ts';
 import { endpointPauseRoutes } from './endpoint-pause.ts';
 import { endpointSettingRoutes } from './endpoint-settings.ts';
 import { endpointRoutes } from './endpoints.ts';
@@ -50,6 +51,7 @@ const resources = [
   endpointRoutes,
   endpointSettingRoutes,
   endpointPauseRoutes,
+  blockedKeyRoutes,
   eventTypeRoutes,
   eventTypeRetryRoutes,
   eventTypeTransferRoutes,

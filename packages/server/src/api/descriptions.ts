@@ -28,6 +28,10 @@ const meanings: Readonly<Record<string, string>> = {
   eventId: 'A name of your own for the event: a second message with it is refused',
   payload: 'What is delivered, byte for byte',
   payloadRetentionPeriod: 'Days that the payload is kept',
+  orderingKey: 'Messages of one key reach each endpoint in the order in which they were posted',
+  fifo: 'All of its messages arrive in the order in which they were posted, one at a time',
+  poisonPolicy:
+    'Whether a message that was given up stops what comes after it in its order (`block`) or not (`skip`)',
   occurredAt: 'When it happened, where that is not when it is posted',
   secret: 'What deliveries are signed with; made up when left out',
   disabled: 'A disabled endpoint gets no new deliveries',

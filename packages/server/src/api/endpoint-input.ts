@@ -92,6 +92,8 @@ export const checkEndpoint = async (
     metadata: body.metadata === null ? {} : body.metadata,
     ownerEmail: body.ownerEmail,
     retryPolicy: policy.value,
+    fifo: body.fifo,
+    poisonPolicy: body.poisonPolicy,
   });
   return { value: { changes, key: key.value } };
 };
@@ -111,6 +113,8 @@ export const completeEndpoint = (changes: Partial<EndpointFields>): EndpointFiel
     metadata: {},
     ownerEmail: null,
     retryPolicy: null,
+    fifo: false,
+    poisonPolicy: 'skip',
     ...changes,
     url,
   };

@@ -44,6 +44,8 @@ const ownerEmail = z
   .refine((text) => EMAIL.test(text), 'ownerEmail must be an e-mail address')
   .nullish();
 
+const poisonPolicy = z.enum(['block', 'skip']);
+
 /** Fields that can be set at any time; both spellings of the two that were renamed. */
 const fields = {
   uid: uidOf('ep_').nullish(),
@@ -56,6 +58,8 @@ const fields = {
   metadata: metadata.nullish(),
   ownerEmail,
   retryPolicy: retryPolicy.optional(),
+  fifo: z.boolean().optional(),
+  poisonPolicy: poisonPolicy.optional(),
 };
 
 const version = z.int().min(1, 'Endpoint versions must be at least one').max(65_535);
@@ -103,6 +107,8 @@ const example = {
   createdAt: sample.time,
   updatedAt: sample.time,
   id: sample.endpointId,
+  fifo: false,
+  poisonPolicy: 'skip',
   delivering: { state: 'active' },
 };
 
@@ -134,6 +140,8 @@ const shown = {
   metadata: z.record(z.string(), z.string()),
   ownerEmail: z.string().optional(),
   retryPolicy: z.unknown().optional(),
+  fifo: z.boolean(),
+  poisonPolicy,
   disabledReason: z.string().optional(),
   delivering,
 };
@@ -156,7 +164,7 @@ export type EndpointIn = z.infer<typeof endpointIn>;
 export type EndpointPatch = z.infer<typeof endpointPatch>;
 
 const showDelivering = (record: EndpointRecord, nowMs: number): z.infer<typeof delivering> => {
-  const { pause, block, failingSinceMs } = record;
+  const { pause, block, failingSinceMs, stoppedSinceMs } = record;
   const failing = failingSinceMs === null ? {} : { failingSince: formatDate(failingSinceMs) };
   if (record.disabled) {
     const { disabledReason: reason } = record;
@@ -173,6 +181,8 @@ const showDelivering = (record: EndpointRecord, nowMs: number): z.infer<typeof d
   }
   if (block !== null && block.untilMs > nowMs)
     return { state: 'blocked', reason: block.reason, until: formatDate(block.untilMs), ...failing };
+  if (stoppedSinceMs !== null)
+    return { state: 'blocked', reason: 'poison', since: formatDate(stoppedSinceMs), ...failing };
   return { state: 'active', ...failing };
 };
 
@@ -194,6 +204,8 @@ export const showEndpoint = (record: EndpointRecord, nowMs: number): z.infer<typ
   metadata: record.metadata,
   ...(record.ownerEmail === null ? {} : { ownerEmail: record.ownerEmail }),
   ...(record.retryPolicy === null ? {} : { retryPolicy: record.retryPolicy }),
+  fifo: record.fifo,
+  poisonPolicy: record.poisonPolicy,
   ...(record.disabledReason === null ? {} : { disabledReason: record.disabledReason }),
   delivering: showDelivering(record, nowMs),
 });

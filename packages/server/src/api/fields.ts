@@ -35,6 +35,18 @@ export const eventTypeName = named(NAME, '[a-zA-Z0-9-_.]');
 export const channelName = named(CHANNEL, '[a-zA-Z0-9-_.:+]');
 export const tagName = named(TAG, '[a-zA-Z0-9-_./\\#]');
 
+/** Any text that can be printed; message acceptance, which has a path of its own, says the same. */
+export const orderingKey = z
+  .string()
+  .refine((text) => text.length >= 1 && text.length <= MAX_NAME, {
+    message: `must be 1 to ${MAX_NAME} characters long`,
+    abort: true,
+  })
+  .refine((text) => /^[^\p{Cc}\p{Cs}]+$/u.test(text), {
+    message: 'may only contain characters that can be printed (no control characters, no lone surrogates)',
+  })
+  .openapi({ minLength: 1, maxLength: MAX_NAME });
+
 /** What a path parameter must look like to be worth a look-up: an id or a uid. */
 export const isIdOrUid = (value: string): boolean => value.length <= MAX_NAME && NAME.test(value);
 

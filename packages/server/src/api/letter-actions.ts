@@ -173,7 +173,7 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
       if (before === null) return notFound();
       const edited = editedPayload(caller.body, caller.bytes, before);
       if ('kind' in edited) return edited;
-      const { eventType, channels, tags, occurredAtMs, priority } = before;
+      const { eventType, channels, tags, occurredAtMs, priority, orderingKey } = before;
       // Under the letter's own key: one message, however often this breaks off half-way and is repeated.
       const placed = await deps.place({
         ...path,
@@ -183,6 +183,7 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
         tags,
         occurredAtMs,
         priority,
+        orderingKey,
         payloadRetentionHours,
         key: {
           scope: replacementScope(orgId),
@@ -193,7 +194,9 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
       if (placed.kind === 'key_reused') return whyNot.not_open;
       if (placed.kind !== 'placed') return notTaken;
       const at = { ...path, run: letter.run };
-      return json(202, showLetter(await deadLetters.replace(at, placed.message.id, reviewOf(caller))));
+      const replaced = await deadLetters.replace(at, placed.message.id, reviewOf(caller));
+      if (replaced.orderKey !== null) deps.wake(endpointId);
+      return json(202, showLetter(replaced));
     },
   );
 
@@ -213,7 +216,9 @@ export const letterActionRoutes = (deps: ApiDeps): OpenAPIHono => {
       const path = await pathTo(caller);
       if (path === null) return notFound();
       const discarded = await deadLetters.discard(path, reviewOf(caller));
-      return typeof discarded === 'string' ? whyNot[discarded] : json(200, showLetter(discarded));
+      if (typeof discarded === 'string') return whyNot[discarded];
+      if (discarded.orderKey !== null) deps.wake(path.endpointId);
+      return json(200, showLetter(discarded));
     },
   );
 

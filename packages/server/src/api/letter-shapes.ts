@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { WHOLE_ENDPOINT } from '../domain/delivery.ts';
 import { formatDate } from './dates.ts';
 import { plainText } from './fields.ts';
 import type { DeadLetter } from './records.ts';
@@ -23,6 +24,10 @@ export const letterOut = z
     changedAt: z.string(),
     review: review.nullable(),
     replacedBy: z.string().nullable(),
+    orderingKey: z.string().nullable(),
+    blocks: z
+      .boolean()
+      .openapi({ description: 'What comes after it in its order waits for it to be dealt with' }),
   })
   .openapi('DeadLetterOut', {
     example: {
@@ -36,6 +41,8 @@ export const letterOut = z
       changedAt: sample.time,
       review: { by: 'ada@acme.example', at: sample.later, note: 'Their certificate had expired' },
       replacedBy: null,
+      orderingKey: null,
+      blocks: false,
     },
   });
 
@@ -70,4 +77,6 @@ export const showLetter = (letter: DeadLetter): z.infer<typeof letterOut> => ({
       ? null
       : { by: letter.review.by, at: formatDate(letter.review.atMs), note: letter.review.note },
   replacedBy: letter.replacedBy,
+  orderingKey: letter.orderKey === WHOLE_ENDPOINT ? null : letter.orderKey,
+  blocks: letter.blocks,
 });

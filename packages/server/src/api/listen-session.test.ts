@@ -23,6 +23,7 @@ const endpoint: EndpointConfig = {
   rateLimit: null,
   paused: null,
   retryPolicy: null,
+  fifo: false,
 };
 
 const messageOf = (id: string, eventType = 'a'): MessageRecord => ({
@@ -37,6 +38,7 @@ const messageOf = (id: string, eventType = 'a'): MessageRecord => ({
   deliverAtMs: null,
   expiresAtMs: null,
   priority: 1,
+  orderingKey: null,
   createdAtMs: START_MS,
 });
 

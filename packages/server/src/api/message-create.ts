@@ -4,7 +4,7 @@ import { findOrCreateApplication } from './access.ts';
 import { applicationIn } from './application-shapes.ts';
 import { forbidden, refusalBody, refusalStatus } from './answers.ts';
 import type { Refusal } from './answers.ts';
-import { channelName, eventTypeName, flag, priorityName, tagName, uidOf } from './fields.ts';
+import { channelName, eventTypeName, flag, orderingKey, priorityName, tagName, uidOf } from './fields.ts';
 import { messageOut, messageOutEmpty } from './message-out.ts';
 import { messageOutShape } from './message-shapes.ts';
 import type { Operation } from './operation.ts';
@@ -76,6 +76,7 @@ export const messageIn = z
     deliverAt: z.string().openapi({ format: 'date-time' }).nullish(),
     expiresAt: z.string().openapi({ format: 'date-time' }).nullish(),
     priority: priorityName.nullish(),
+    orderingKey: orderingKey.nullish(),
   })
   .openapi('MessageIn', {
     example: { eventType: sample.eventType, eventId: sample.eventId, payload: sample.payload },

@@ -15,6 +15,7 @@ const message = (payload: MessageRecord['payload'], contentType = 'application/j
   deliverAtMs: null,
   expiresAtMs: null,
   priority: 1,
+  orderingKey: null,
   createdAtMs: 1000,
 });
 

@@ -69,6 +69,7 @@ const aroundPayload = (
       dateOf('deliverAt', message.deliverAtMs) +
       dateOf('expiresAt', message.expiresAtMs) +
       (message.priority === priorities.normal ? '' : `,"priority":"${priorityNames[message.priority]}"`) +
+      (message.orderingKey === null ? '' : `,"orderingKey":${JSON.stringify(message.orderingKey)}`) +
       (typeof replaces === 'string' ? `,"replaces":"${replaces}"` : '') +
       (more === '{}' ? '}' : `,${more.slice(1)}`),
   };

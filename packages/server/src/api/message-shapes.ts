@@ -29,6 +29,7 @@ const shown = {
   deliverAt: z.string().optional(),
   expiresAt: z.string().optional(),
   priority: priorityName.optional(),
+  orderingKey: z.string().optional(),
   replaces: z.string().optional(),
 };
 

@@ -25,33 +25,37 @@ const place: EndpointPlace = {
   who: 'org',
 };
 
-const operationalIn = z
-  .object(endpointIn.omit({ channels: true, version: true }).shape)
-  .openapi('OperationalWebhookEndpointIn', {
-    example: { url: sample.url, uid: sample.endpointUid, eventTypes: ['message.attempt.exhausted'] },
-  });
-const operationalOut = z
-  .object(endpointOut.omit({ channels: true, version: true }).shape)
-  .openapi('OperationalWebhookEndpointOut', {
-    example: {
-      id: sample.endpointId,
-      url: sample.url,
-      uid: sample.endpointUid,
-      description: '',
-      rateLimit: null,
-      throttleRate: null,
-      disabled: false,
-      eventTypes: ['message.attempt.exhausted'],
-      filterTypes: ['message.attempt.exhausted'],
-      metadata: {},
-      createdAt: sample.time,
-      updatedAt: sample.time,
-      delivering: { state: 'active' },
-    },
-  });
+/** What they have no use for: their events have no order that anybody asks for. */
+const UNUSED = { channels: true, version: true, fifo: true, poisonPolicy: true } as const;
+const operationalIn = z.object(endpointIn.omit(UNUSED).shape).openapi('OperationalWebhookEndpointIn', {
+  example: { url: sample.url, uid: sample.endpointUid, eventTypes: ['message.attempt.exhausted'] },
+});
+const operationalOut = z.object(endpointOut.omit(UNUSED).shape).openapi('OperationalWebhookEndpointOut', {
+  example: {
+    id: sample.endpointId,
+    url: sample.url,
+    uid: sample.endpointUid,
+    description: '',
+    rateLimit: null,
+    throttleRate: null,
+    disabled: false,
+    eventTypes: ['message.attempt.exhausted'],
+    filterTypes: ['message.attempt.exhausted'],
+    metadata: {},
+    createdAt: sample.time,
+    updatedAt: sample.time,
+    delivering: { state: 'active' },
+  },
+});
 
 const show = (endpoint: EndpointRecord, nowMs: number): z.infer<typeof operationalOut> => {
-  const { channels: _channels, version: _version, ...shown } = showEndpoint(endpoint, nowMs);
+  const {
+    channels: _channels,
+    version: _version,
+    fifo: _fifo,
+    poisonPolicy: _poisonPolicy,
+    ...shown
+  } = showEndpoint(endpoint, nowMs);
   return shown;
 };
 

@@ -5,6 +5,7 @@ import type { IdempotencyKey } from '../domain/message.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 import type { Clock, Random } from '../clock.ts';
 import type { EventTypeStore } from './event-type-port.ts';
+import type { BlockedKeyStore } from './blocked-key-port.ts';
 import type { DeadLetterStore, LetterPath } from './letter-port.ts';
 import type { Walk } from './paging.ts';
 import type {
@@ -239,6 +240,7 @@ export type ApiStore = {
   readonly messages: MessageStore;
   readonly attempts: AttemptStore;
   readonly deadLetters: DeadLetterStore;
+  readonly blockedKeys: BlockedKeyStore;
   readonly statistics: StatisticStore;
   readonly pollers: PollerStore;
   readonly environments: EnvironmentStore;
@@ -270,7 +272,7 @@ export type ConfigChange = {
 
 /** A message for one endpoint, whatever its filters; for nobody at first where that is null. */
 export type PlacedMessage = Pick<MessageRecord, 'eventType' | 'contentType'> &
-  Partial<Pick<MessageRecord, 'eventId' | 'channels' | 'tags' | 'occurredAtMs'>> & {
+  Partial<Pick<MessageRecord, 'eventId' | 'channels' | 'tags' | 'occurredAtMs' | 'orderingKey'>> & {
     /** null: that of the event type. */
     readonly priority?: Priority | null;
     readonly orgId: string;

@@ -1,4 +1,4 @@
-import type { DeadLetterState, Priority } from '../domain/delivery.ts';
+import type { DeadLetterState, PoisonPolicy, Priority } from '../domain/delivery.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
 
 /** Things as the API's store hands them over: plain values, times in Unix milliseconds. */
@@ -30,6 +30,8 @@ export type EndpointFields = {
   readonly metadata: Readonly<Record<string, string>>;
   readonly ownerEmail: string | null;
   readonly retryPolicy: RetryPolicy | null;
+  readonly fifo: boolean;
+  readonly poisonPolicy: PoisonPolicy;
 };
 
 /** Somebody holds an endpoint's deliveries back; one whose `untilMs` has passed is over. */
@@ -51,6 +53,8 @@ export type EndpointRecord = EndpointFields & {
   readonly block: { readonly reason: string; readonly untilMs: number } | null;
   /** First failure since the last success. */
   readonly failingSinceMs: number | null;
+  /** Since when a dead letter has stopped the order of all its deliveries. */
+  readonly stoppedSinceMs: number | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 };
@@ -96,6 +100,7 @@ export type MessageRecord = {
   readonly expiresAtMs: number | null;
   readonly priority: Priority;
   readonly createdAtMs: number;
+  readonly orderingKey: string | null;
   /** The message of the dead letter that this one was edited from. */
   readonly replaces?: string | null;
 };
@@ -149,6 +154,10 @@ export type DeadLetter = {
   readonly review: LetterReview | null;
   /** The message that an edited replay made. */
   readonly replacedBy: string | null;
+  /** The key that it had its order by (see WHOLE_ENDPOINT); null: none. */
+  readonly orderKey: string | null;
+  /** What comes after it in its order waits for it to be dealt with. */
+  readonly blocks: boolean;
   /** Its place in the lists, as iterators name it. */
   readonly key: string;
 };
@@ -201,6 +210,7 @@ export type BroadcastMessage = {
   /** Absent in tasks of older versions. */
   readonly priority?: Priority | null;
   readonly deliverAtMs?: number | null;
+  readonly orderingKey?: string | null;
   readonly expiresAtMs?: number | null;
 };
 

@@ -6,6 +6,7 @@ export const sample = {
   endpointUid: 'acme-billing',
   messageId: 'msg_2vYq4Dw1RkQx6NvFjM8yTgHcZ5s',
   eventId: 'invoice-1042-paid',
+  orderingKey: 'invoice-1042',
   attemptId: 'atmpt_2vYq4Ft3BnUi9PzLhS7wKdEoX2q',
   taskId: 'qtask_2vYq6Jm5ArCe8YtVbG1xNsWpQ4u',
   eventType: 'invoice.paid',

@@ -7,6 +7,11 @@ export const routes = {
   'v1.admin.cluster': ['GET', '/api/v1/admin/cluster'],
   'v1.endpoint.pause': ['POST', '/api/v1/app/{app_id}/endpoint/{endpoint_id}/pause'],
   'v1.endpoint.resume': ['POST', '/api/v1/app/{app_id}/endpoint/{endpoint_id}/resume'],
+  'v1.endpoint.list-blocked-keys': ['GET', '/api/v1/app/{app_id}/endpoint/{endpoint_id}/blocked-key'],
+  'v1.endpoint.release-blocked-keys': [
+    'POST',
+    '/api/v1/app/{app_id}/endpoint/{endpoint_id}/blocked-key/release',
+  ],
   'v1.background-task.cancel': ['POST', '/api/v1/background-task/{task_id}/cancel'],
   'v1.dead-letter.list': ['GET', '/api/v1/app/{app_id}/dead-letter'],
   'v1.dead-letter.replay-many': ['POST', '/api/v1/app/{app_id}/dead-letter/replay'],
@@ -161,6 +166,13 @@ export interface components {
       readonly ownerEmail?: string;
       /** @description Waits in seconds before each further attempt, or a policy; null for the default */
       readonly retryPolicy?: unknown;
+      /** @description All of its messages arrive in the order in which they were posted, one at a time */
+      readonly fifo: boolean;
+      /**
+       * @description Whether a message that was given up stops what comes after it in its order (`block`) or not (`skip`)
+       * @enum {string}
+       */
+      readonly poisonPolicy: 'block' | 'skip';
       /** @description Why it was disabled */
       readonly disabledReason?: string;
       readonly delivering: components['schemas']['EndpointDelivering'];
@@ -182,6 +194,29 @@ export interface components {
        */
       readonly until?: string;
       readonly reason?: string | null;
+    };
+    readonly BlockedKeyOut: {
+      /** @description Null: all of the endpoint (`fifo`) */
+      readonly orderingKey: string | null;
+      /** @description Of the dead letter that blocks it */
+      readonly msgId: string;
+      /** @description Name of the event type */
+      readonly eventType: string;
+      readonly reason: string;
+      /** @description When the message was given up */
+      readonly since: string;
+      readonly waiting: components['schemas']['CountOut'];
+    };
+    readonly CountOut: {
+      readonly count: number;
+      readonly approximated: boolean;
+    };
+    readonly BlockedKeyReleaseOut: {
+      readonly released: number;
+    };
+    readonly BlockedKeyReleaseIn: {
+      /** @description Only this one; without it all of the endpoint */
+      readonly orderingKey?: string;
     };
     readonly MessageOut: {
       /** @description A name of your own for the event: a second message with it is refused */
@@ -208,6 +243,8 @@ export interface components {
        * @enum {string}
        */
       readonly priority?: 'critical' | 'normal' | 'bulk';
+      /** @description Messages of one key reach each endpoint in the order in which they were posted */
+      readonly orderingKey?: string;
       readonly replaces?: string;
     };
     readonly BackgroundTaskOut: {
@@ -245,6 +282,10 @@ export interface components {
       readonly changedAt: string;
       readonly review: components['schemas']['DeadLetterReviewOut'];
       readonly replacedBy: string | null;
+      /** @description Messages of one key reach each endpoint in the order in which they were posted */
+      readonly orderingKey: string | null;
+      /** @description What comes after it in its order waits for it to be dealt with */
+      readonly blocks: boolean;
     };
     readonly DeadLetterReviewOut: {
       readonly by: string;
@@ -314,6 +355,8 @@ export interface components {
        * @enum {string|null}
        */
       readonly priority?: 'critical' | 'normal' | 'bulk' | null;
+      /** @description Messages of one key reach each endpoint in the order in which they were posted */
+      readonly orderingKey?: string | null;
     };
     readonly MessageBatchOut: {
       readonly data: readonly {
@@ -445,6 +488,73 @@ export interface operations {
         };
         content: {
           readonly 'application/json': components['schemas']['EndpointOut'];
+        };
+      };
+    };
+  };
+  readonly 'v1.endpoint.list-blocked-keys': {
+    readonly parameters: {
+      readonly query?: {
+        /** @description How many at most; 250 is the most */
+        readonly limit?: number;
+        /** @description Where the next page begins; as a parameter, where to go on */
+        readonly iterator?: string;
+      };
+      readonly header?: never;
+      readonly path: {
+        /** @description Id or uid of the application */
+        readonly app_id: string;
+        /** @description Id or uid of the endpoint */
+        readonly endpoint_id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: {
+      /** @description Done */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': {
+            readonly data: readonly components['schemas']['BlockedKeyOut'][];
+            /** @description Where the next page begins; as a parameter, where to go on */
+            readonly iterator: string | null;
+            /** @description As `iterator`, to go back */
+            readonly prevIterator?: string;
+            /** @description Whether this was the last page */
+            readonly done: boolean;
+          };
+        };
+      };
+    };
+  };
+  readonly 'v1.endpoint.release-blocked-keys': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path: {
+        /** @description Id or uid of the application */
+        readonly app_id: string;
+        /** @description Id or uid of the endpoint */
+        readonly endpoint_id: string;
+      };
+      readonly cookie?: never;
+    };
+    readonly requestBody?: {
+      readonly content: {
+        readonly 'application/json': components['schemas']['BlockedKeyReleaseIn'];
+      };
+    };
+    readonly responses: {
+      /** @description Done */
+      readonly 200: {
+        headers: {
+          readonly [name: string]: unknown;
+        };
+        content: {
+          readonly 'application/json': components['schemas']['BlockedKeyReleaseOut'];
         };
       };
     };

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../clock.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
-import type { Priority } from '../domain/delivery.ts';
+import type { Line, Priority } from '../domain/delivery.ts';
 import type { IdSource } from '../domain/ids.ts';
 import type { DrainReport } from './leave.ts';
 import type { ManualReply, ManualRequest } from './manual.ts';
@@ -59,8 +59,8 @@ export type Dispatcher = {
   readonly commit: (delivery: HeldDelivery) => boolean;
   /** It was not stored, not as held, or nobody knows. */
   readonly cancel: (endpointId: string, bytes: number) => void;
-  /** Deliveries to the endpoint (of this class, or of any) were stored as waiting, due at `dueMs` (Unix milliseconds). */
-  readonly wake: (endpointId: string, dueMs: number, priority?: Priority) => void;
+  /** Deliveries to the endpoint were stored as waiting in this line (in any, where that is not known), due at `dueMs` (Unix milliseconds). */
+  readonly wake: (endpointId: string, dueMs: number, line?: Line) => void;
   /** A message was stored whose deliveries the owner of a partition has to write. */
   readonly unfold: () => void;
   /**

@@ -2,6 +2,7 @@ import { createAlarm } from './alarm.ts';
 import { createBalancer } from './balancer.ts';
 import { createChores } from './chores.ts';
 import type { Dispatcher, DispatcherDeps } from './contract.ts';
+import { lineOf } from '../domain/delivery.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createGrant } from './grant.ts';
 import { createHandBack } from './hand-back.ts';
@@ -19,10 +20,12 @@ import { createNotices } from './notices.ts';
 import { createObserver } from './observer.ts';
 import { createOwnership } from './ownership.ts';
 import { createOpenDeliveries } from './open-deliveries.ts';
+import { createOrderPoller } from './order-poller.ts';
 import { createPolicies } from './policies.ts';
 import { createPoller } from './poller.ts';
-import type { HeldDelivery, SettleOutcome, Settlement } from './port.ts';
+import type { HeldDelivery } from './port.ts';
 import { createRunner } from './runner.ts';
+import { createOnSettled } from './settled.ts';
 import { createSettler } from './settler.ts';
 import { noteEnd } from './standing.ts';
 import { createStarter } from './starter.ts';
@@ -51,6 +54,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     needs: {
       start: (lane) => starter.lineUp(lane),
       poll: (lane) => poller.add(lane),
+      pollOrdered: (lane) => orderPoller.add(lane),
       row: (lane) => rows.add(lane),
       endpoint: (lane) => endpoints.want(lane),
       timer: (atMs) => alarm.set(atMs),
@@ -67,8 +71,15 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     node: node.id,
     store,
     observe,
-    onGivenBack: (deliveries) => wakeAll(deliveries.map(({ endpointId }) => endpointId)),
-    onEnd: (delivery) => maintenance.departed(delivery),
+    onGivenBack: (deliveries) => {
+      const nowMs = clock.nowMs();
+      for (const { endpointId, priority, orderKey } of deliveries)
+        lanes.wake(endpointId, nowMs, lineOf(priority, orderKey));
+    },
+    onEnd: (delivery) => {
+      maintenance.departed(delivery);
+      lanes.left(delivery, clock.nowMs());
+    },
   });
   const giveBack = (lane: Lane): void => handBack.give(lanes.empty(lane));
   const endpoints = createEndpoints({
@@ -105,26 +116,32 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     readRow: (lane) => rows.add(lane),
     onOrphans: (deliveries) => handBack.give(deliveries),
   });
+  const orderPoller = createOrderPoller({
+    node: node.id,
+    store,
+    timers,
+    clock,
+    settings,
+    memory,
+    lanes: () => lanes,
+    observe,
+    mayPoll,
+    onOrphans: (deliveries) => handBack.give(deliveries),
+  });
 
-  const onSettled = (
-    settlement: Settlement,
-    outcome: SettleOutcome | 'rejected',
-    wasDoubted: boolean,
-  ): void => {
-    const { delivery, verdict } = settlement;
-    open.delete(delivery);
-    maintenance.departed(delivery);
-    memory.give(delivery.applicationId, delivery.payload.byteLength);
-    const lane = lanes.get(delivery.endpointId);
-    if (wasDoubted && lane !== undefined) lane.doubts--;
-    if (outcome === 'lost') manual.recordLost(settlement);
-    // A lost one may have been written by a statement whose reply was lost.
-    if (verdict.kind === 'retry' && outcome !== 'rejected')
-      lanes.wake(delivery.endpointId, verdict.atMs, delivery.priority);
-    if (wasDoubted && lane !== undefined) review(lane);
-    starter.kick();
-    poller.kick();
-  };
+  const onSettled = createOnSettled({
+    clock,
+    lanes,
+    open,
+    memory,
+    departed: (delivery) => maintenance.departed(delivery),
+    recordLost: (settlement) => manual.recordLost(settlement),
+    kick: () => {
+      starter.kick();
+      poller.kick();
+      orderPoller.kick();
+    },
+  });
   const settler = createSettler({
     node: node.id,
     store,
@@ -180,6 +197,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     run: runner.run,
     refresh: (lane) => endpoints.want(lane),
     poll: (lane) => poller.add(lane),
+    pollOrdered: (lane) => orderPoller.add(lane),
     handBack: giveBack,
     // The store cancels it when it is asked for it again.
     expired: (delivery) => {
@@ -253,6 +271,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     onRenewed: () => {
       starter.kick();
       poller.kick();
+      orderPoller.kick();
     },
   });
 
@@ -335,7 +354,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
           open,
           inFlight: grant.inFlight,
           starter,
-          poller,
+          pollers: [poller, orderPoller],
           maintenance,
           chores,
           balancer,
@@ -374,6 +393,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     settler.stop();
     manual.abort();
     ownership.stop();
-    for (const loop of [poller, maintenance, chores, balancer, notices, unfolder]) void loop.stop();
+    for (const loop of [poller, orderPoller, maintenance, chores, balancer, notices, unfolder])
+      void loop.stop();
   }
 };

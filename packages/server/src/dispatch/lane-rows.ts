@@ -2,6 +2,7 @@ import { createBatcher, type Batcher } from './batcher.ts';
 import type { Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import type { DispatchObserver } from './observer.ts';
+import { isQuiet } from './order.ts';
 import type { DispatchStore } from './port.ts';
 import type { Timers } from './timers.ts';
 
@@ -9,7 +10,8 @@ const ROWS_PER_STATEMENT = 500;
 
 /**
  * Reads lanes' rows, and first raises the hints of those whose poll came back short: the store's
- * own minimum then says when the next row is due.
+ * own minimum then says when the next row is due. Of what has an order that is true once all of its keys
+ * have been looked at.
  */
 export const createLaneRows = (deps: {
   readonly store: Pick<DispatchStore, 'loadLanes' | 'raiseHints'>;
@@ -20,7 +22,9 @@ export const createLaneRows = (deps: {
   const { store, timers, observe } = deps;
   const ask = async (batch: readonly Lane[]): Promise<void> => {
     const ours = batch.filter((lane) => lane.tenure !== null);
-    const raises = ours.filter((lane) => lane.isHintToRaise);
+    const raises = ours.filter(
+      ({ isHintToRaise, order, version }) => isHintToRaise && (order === null || isQuiet(order, version)),
+    );
     if (raises.length > 0) {
       await store.raiseHints(raises.map(({ endpointId, version }) => ({ endpointId, version })));
     }

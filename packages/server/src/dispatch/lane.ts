@@ -2,6 +2,7 @@ import type { EndpointConfig } from '../domain/configuration.ts';
 import { healthy, type EndpointHealth } from '../outcome/endpoint-health.ts';
 import { concurrencyOf, createController, type Controller } from './controller.ts';
 import { NOT_DUE, type Due } from './due-queue.ts';
+import { isResting, type LaneOrder } from './order.ts';
 import { paceOpensAtMs } from './pace.ts';
 import type { LaneBlock } from './port.ts';
 import { createRateSlots, RATE_WINDOW_MS, type RateSlots } from './rate.ts';
@@ -74,6 +75,8 @@ export type Lane = Due & {
   /** Polls in a row that found nothing although something is said to be due, and when to try again. */
   emptyPolls: number;
   pollAfterMs: number;
+  /** null while nothing is known that has an order. */
+  order: LaneOrder | null;
   readonly window: Window;
   /** Rows promised to an insert or a poll that is under way. */
   reserved: number;
@@ -145,6 +148,7 @@ export const createLane = (endpointId: string, partition: number, tenure: Tenure
   isPolling: false,
   emptyPolls: 0,
   pollAfterMs: 0,
+  order: null,
   window: createWindow(),
   reserved: 0,
   bytes: 0,
@@ -187,6 +191,7 @@ export const resetLane = (lane: Lane): void => {
   lane.polledAtMs = -Infinity;
   lane.emptyPolls = 0;
   lane.pollAfterMs = 0;
+  lane.order = null;
   lane.rate = null;
   lane.abroad = 0;
   lane.abroadLookMs = 0;
@@ -203,6 +208,20 @@ export const pausedUntilMs = ({ paused }: EndpointConfig): number =>
 
 /** Rows in the window or on their way into it. */
 export const laneRows = (lane: Lane): number => lane.window.size() + lane.reserved;
+
+/** Nothing would be lost with it but what the store knows as well. */
+export const isIdle = (lane: Lane, monotonicMs: number): boolean =>
+  (lane.rate === null || lane.rate.isFresh(monotonicMs)) &&
+  lane.manualWaiting === 0 &&
+  laneRows(lane) === 0 &&
+  lane.inFlight === 0 &&
+  lane.doubts === 0 &&
+  !lane.isPolling &&
+  lane.pollLines === 0 &&
+  (lane.order === null || isResting(lane.order)) &&
+  !lane.isRowWanted &&
+  !lane.isEndpointWanted &&
+  !lane.isDirty;
 
 /** What a lane may do now. `blocked` ends by an event, `wait` by itself. */
 export type Step =

@@ -30,6 +30,7 @@ it('does not look at a lane again at once whose slot is free in less than the cl
     needs: {
       start: () => {},
       poll: () => {},
+      pollOrdered: () => {},
       row: () => {},
       endpoint: () => {},
       timer: () => {

@@ -1,14 +1,14 @@
 import type { Clock } from '../clock.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
-import { priorities, type Priority } from '../domain/delivery.ts';
+import { priorities, type Line, type Priority } from '../domain/delivery.ts';
 import { partitionOf } from '../domain/partition.ts';
 import { distrust, restart } from './controller.ts';
 import { createDueQueue } from './due-queue.ts';
 import {
   controllerOf,
   createLane,
+  isIdle,
   isProbing,
-  laneRows,
   learnAbroad,
   NO_BACKLOG,
   opensAtMs,
@@ -18,7 +18,9 @@ import {
   type Tenure,
 } from './lane.ts';
 import { mayTake, suspectUrgent, urgentAfterMs } from './lane-room.ts';
+import { learnOrder, leaveOrder, orderOf, wakeOrder } from './lane-order.ts';
 import type { Memory } from './memory.ts';
+import { asksAtMs } from './order.ts';
 import type { HeldDelivery, LaneState } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
 
@@ -26,6 +28,7 @@ import type { DispatchSettings } from './settings.ts';
 export type LaneNeeds = {
   readonly start: (lane: Lane) => void;
   readonly poll: (lane: Lane) => void;
+  readonly pollOrdered: (lane: Lane) => void;
   readonly row: (lane: Lane) => void;
   readonly endpoint: (lane: Lane) => void;
   /** The earliest moment at which a lane needs a look has changed. */
@@ -42,8 +45,8 @@ export type Lanes = {
   readonly admit: (endpoint: EndpointConfig, bytes: number, priority: Priority, tenure: Tenure) => boolean;
   readonly commit: (delivery: HeldDelivery) => boolean;
   readonly cancel: (endpointId: string, bytes: number) => void;
-  /** Something of this class (of any, where that is not known) is due in the store. */
-  readonly wake: (endpointId: string, dueMs: number, priority?: Priority) => void;
+  /** Something of this line (of any, where that is not known) is due in the store. */
+  readonly wake: (endpointId: string, dueMs: number, line?: Line) => void;
   /** Takes over the lane's row (null: there is none), read after `wokenMs` was reset. */
   readonly learn: (endpointId: string, row: LaneState | null) => void;
   /** Takes over a row that may be older than what is known: it only brings things forward. */
@@ -54,6 +57,8 @@ export type Lanes = {
   readonly unqueue: (lane: Lane, from: Priority) => HeldDelivery | undefined;
   /** Takes a queued delivery out; false when it is not queued. */
   readonly withdraw: (lane: Lane, messageId: string) => boolean;
+  /** A delivery with an order is no longer in memory: the next of its key may be due, or it again at `dueMs`. */
+  readonly left: (delivery: HeldDelivery, dueMs: number) => void;
   /** Empties the window; the memory is free, the rows in the store are the caller's business. */
   readonly empty: (lane: Lane) => readonly HeldDelivery[];
   /** Sees to what the lane needs now and next. Whoever has read the clocks already hands both times in. */
@@ -76,6 +81,7 @@ const NO_ROW = {
   failingSinceMs: null,
   goneSinceMs: null,
   abroad: null,
+  hasOrdered: false,
 } as const;
 
 const ABROAD_MS = 250;
@@ -86,18 +92,6 @@ const SHORTEST_MS = 1;
 /** Something is held against the endpoint. */
 const isBlemished = (row: Pick<LaneState, 'block' | 'failingSinceMs' | 'goneSinceMs'>): boolean =>
   row.block !== null || row.failingSinceMs !== null || row.goneSinceMs !== null;
-
-const isIdle = (lane: Lane, monotonicMs: number): boolean =>
-  (lane.rate === null || lane.rate.isFresh(monotonicMs)) &&
-  lane.manualWaiting === 0 &&
-  laneRows(lane) === 0 &&
-  lane.inFlight === 0 &&
-  lane.doubts === 0 &&
-  !lane.isPolling &&
-  lane.pollLines === 0 &&
-  !lane.isRowWanted &&
-  !lane.isEndpointWanted &&
-  !lane.isDirty;
 
 export const createLanes = (deps: {
   readonly clock: Clock;
@@ -138,22 +132,31 @@ export const createLanes = (deps: {
     if (due.nextMs() === atMs) needs.timer(atMs);
   };
 
-  const reviewStore = (lane: Lane, nowMs: number): number => {
-    const dueMs = Math.max(lane.nextDueMs, lane.pollAfterMs);
-    if (lane.nextDueMs === Infinity || lane.isHintToRaise) return Infinity;
-    if (dueMs > nowMs) return dueMs;
+  /** Asks the store for what is due, unless the endpoint takes nothing; returns when to look again. */
+  const askStore = (lane: Lane, nowMs: number, ask: (lane: Lane) => void): number => {
     if (lane.endpoint === null) {
       needs.endpoint(lane);
       return Infinity;
     }
     const untilMs = lane.endpoint.disabled ? Infinity : pausedUntilMs(lane.endpoint);
     if (untilMs <= nowMs) {
-      needs.poll(lane);
+      ask(lane);
       return Infinity;
     }
     // Nothing starts here that would ask for it: somebody may have enabled it elsewhere.
     if (clock.monotonicMs() - lane.endpointAtMs > settings.endpointRefreshMs) needs.endpoint(lane);
     return untilMs;
+  };
+
+  const reviewStore = (lane: Lane, nowMs: number): number => {
+    const dueMs = Math.max(lane.nextDueMs, lane.pollAfterMs);
+    if (lane.nextDueMs === Infinity || lane.isHintToRaise) return Infinity;
+    return dueMs > nowMs ? dueMs : askStore(lane, nowMs, needs.poll);
+  };
+
+  const reviewOrder = (lane: Lane, nowMs: number): number => {
+    const atMs = lane.order === null ? Infinity : asksAtMs(lane.order);
+    return atMs > nowMs ? atMs : askStore(lane, nowMs, needs.pollOrdered);
   };
 
   /** What a former owner has in flight is looked for until it has ended. */
@@ -200,7 +203,7 @@ export const createLanes = (deps: {
       return;
     }
     const storeMs = Math.min(reviewStore(lane, nowMs), urgentAfterMs(lane, nowMs), reviewAbroad(lane, nowMs));
-    lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), storeMs));
+    lookAt(lane, Math.min(reviewWindow(lane, nowMs, monotonicMs), storeMs, reviewOrder(lane, nowMs)));
   };
 
   const queue = (lane: Lane, delivery: HeldDelivery): void => {
@@ -209,6 +212,7 @@ export const createLanes = (deps: {
     lane.window.push(delivery);
     lane.bytes += bytes;
     memory.take(delivery.applicationId, bytes);
+    if (delivery.orderKey !== null) orderOf(lane).busy.set(delivery.orderKey, delivery);
   };
 
   const empty = (lane: Lane): readonly HeldDelivery[] => {
@@ -246,6 +250,14 @@ export const createLanes = (deps: {
     };
     lane.backlogFrom = lane.nextDueMs <= clock.nowMs() ? priorities.critical : NO_BACKLOG;
     if (row.failingSinceMs !== null) distrust(controllerOf(lane));
+  };
+
+  const left = (delivery: HeldDelivery, dueMs: number): void => {
+    const lane = delivery.orderKey === null ? undefined : lanes.get(delivery.endpointId);
+    if (delivery.orderKey === null || lane === undefined || lane.order === null) return;
+    leaveOrder(lane, delivery);
+    wakeOrder(lane, dueMs, delivery.orderKey, clock.nowMs());
+    review(lane, clock.nowMs());
   };
 
   const forget = (lane: Lane): void => {
@@ -308,13 +320,16 @@ export const createLanes = (deps: {
       if (lane === undefined) throw new Error(`cancel for ${endpointId} without admit`);
       unreserve(lane, bytes);
     },
-    wake: (endpointId, dueMs, priority) => {
+    wake: (endpointId, dueMs, line) => {
       const lane = ensure(endpointId);
       if (lane === null) return;
-      if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
-      const isUrgent = suspectUrgent(lane, dueMs, priority);
-      if (dueMs >= lane.nextDueMs && !isUrgent) return;
-      lane.nextDueMs = Math.min(dueMs, lane.nextDueMs);
+      if (typeof line !== 'number') wakeOrder(lane, dueMs, line, clock.nowMs());
+      if (typeof line !== 'string') {
+        if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
+        const isUrgent = suspectUrgent(lane, dueMs, line);
+        if (line !== undefined && dueMs >= lane.nextDueMs && !isUrgent) return;
+        lane.nextDueMs = Math.min(dueMs, lane.nextDueMs);
+      }
       review(lane, clock.nowMs());
     },
     learn: (endpointId, row) => {
@@ -324,6 +339,7 @@ export const createLanes = (deps: {
       lane.version = version;
       lane.nextDueMs = Math.min(nextDueMs ?? Infinity, lane.wokenMs);
       lane.isHintToRaise = false;
+      learnOrder(lane, row ?? NO_ROW, clock.nowMs());
       remember(lane, row ?? NO_ROW);
       learnAbroad(lane, row?.abroad ?? null, clock.monotonicMs());
       review(lane, clock.nowMs());
@@ -335,6 +351,7 @@ export const createLanes = (deps: {
       lane.version = row.version;
       if (dueMs < lane.wokenMs) lane.wokenMs = dueMs;
       if (dueMs < lane.nextDueMs) lane.nextDueMs = dueMs;
+      learnOrder(lane, row, clock.nowMs());
       remember(lane, row);
       learnAbroad(lane, row.abroad, clock.monotonicMs());
       review(lane, clock.nowMs());
@@ -349,8 +366,10 @@ export const createLanes = (deps: {
       if (delivery === undefined) return false;
       lane.bytes -= delivery.payload.byteLength;
       memory.give(delivery.applicationId, delivery.payload.byteLength);
+      left(delivery, clock.nowMs());
       return true;
     },
+    left,
     reviewDue: (nowMs) => {
       for (let lane = due.take(nowMs); lane !== undefined; lane = due.take(nowMs)) review(lane, nowMs);
       return due.nextMs();

@@ -30,7 +30,7 @@ export type LeavingNode = {
   readonly open: Pick<OpenDeliveries, 'size'>;
   readonly inFlight: () => number;
   readonly starter: Starter;
-  readonly poller: Poller;
+  readonly pollers: readonly Pick<Poller, 'stop'>[];
   readonly maintenance: Maintenance;
   readonly chores: Chores;
   readonly balancer: Balancer;
@@ -76,12 +76,17 @@ const handBackAll = async ({ lanes, handBack }: LeavingNode): Promise<number> =>
  * until their ends are written.
  */
 export const drainNode = async (node: LeavingNode, graceMs: number): Promise<DrainReport> => {
-  const { clock, ownership, starter, poller, maintenance, chores, manual, settler } = node;
+  const { clock, ownership, starter, pollers, maintenance, chores, manual, settler } = node;
   const deadlineMs = clock.monotonicMs() + graceMs;
   ownership.stopTaking();
   starter.stop();
   const manualEnd = manual.stop();
-  await Promise.all([poller.stop(), maintenance.stop(), chores.stop(), node.balancer.stop()]);
+  await Promise.all([
+    ...pollers.map((each) => each.stop()),
+    maintenance.stop(),
+    chores.stop(),
+    node.balancer.stop(),
+  ]);
   // An insert that is under way still names our token: its rows are ours to hand back.
   await waitFor(node, deadlineMs, () => nothingReserved(node));
   const handedBack = await handBackAll(node);

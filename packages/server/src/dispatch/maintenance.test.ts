@@ -50,6 +50,7 @@ const lane = (endpointId: string): LaneState => ({
   failingSinceMs: null,
   goneSinceMs: null,
   abroad: null,
+  hasOrdered: false,
 });
 
 describe('maintenance', () => {

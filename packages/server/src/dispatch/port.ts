@@ -13,6 +13,8 @@ export type HeldDelivery = {
   /** With the node's uuid: the token that is on the row. */
   readonly epoch: number;
   readonly priority: Priority;
+  /** The key that it stands in an order by, first of all; null: none. */
+  readonly orderKey: string | null;
   /** From then on it must not be sent; null: never. */
   readonly expiresAtMs: number | null;
   /** Attempts that counted so far. */
@@ -96,6 +98,8 @@ export type LaneState = {
   readonly goneSinceMs: number | null;
   /** Attempts that former owners of its partition, which they left while they drain, may have in flight; null: none of them drains. */
   readonly abroad: number | null;
+  /** Deliveries with an order wait. */
+  readonly hasOrdered: boolean;
 };
 
 /** What an owner writes of it, by the token that it holds its partition by. */
@@ -104,6 +108,32 @@ export type SavedLane = Pick<LaneState, 'endpointId' | 'block' | 'failingSinceMs
 
 /** @property upto Nothing less urgent is wanted. */
 export type PolledLane = { readonly endpointId: string; readonly limit: number; readonly upto: Priority };
+
+/** Where to look for deliveries that are first in their key; each key yields one at most. */
+export type PolledLine = {
+  readonly endpointId: string;
+  readonly keys: readonly string[];
+  /** So many of those that wait for their time, the earliest first. */
+  readonly timed: number;
+  /** And the next keys behind one (the empty key itself is asked for by name). */
+  readonly scan: { readonly after: string; readonly keys: number } | null;
+};
+
+export type OrderedPoll = {
+  /** In the order of their places. */
+  readonly deliveries: readonly HeldDelivery[];
+  /** Keys to ask for once more: at once, or (`waits`) when somebody else has got on. */
+  readonly again: readonly { readonly endpointId: string; readonly key: string; readonly waits: boolean }[];
+  /** Of each lane that is this node's. */
+  readonly lanes: readonly {
+    readonly endpointId: string;
+    /** The scan came as far as this key, and saw so many. */
+    readonly lastKey: string | null;
+    readonly keys: number;
+    /** When the next of those that wait for their time is due; null: none waits for a later one. */
+    readonly nextMs: number | null;
+  }[];
+};
 
 /** A partition that this node holds, as the database says. */
 export type OwnedPartition = { readonly partition: number; readonly epoch: number };
@@ -191,7 +221,7 @@ export type DispatchStore = {
   /** Writes a manual attempt; its success ends an open delivery and replays its dead letter, its failure changes nothing. */
   readonly settleManual: (settlement: ManualSettlement) => Promise<void>;
   /**
-   * Takes due waiting deliveries of the given lanes: marks them held by this node (where it owns the
+   * Takes due waiting deliveries without an order of the given lanes: marks them held by this node (where it owns the
    * partition, checked in the statement) and returns them with payloads, by priority and due time,
    * at most `limit` a lane (nothing less urgent than `upto`) and about `budgetBytes` of payload over all (at least one row). Rows
    * whose payload is gone are closed as dead by the same statement, those that have expired as canceled.
@@ -201,6 +231,16 @@ export type DispatchStore = {
     readonly lanes: readonly PolledLane[];
     readonly budgetBytes: number;
   }) => Promise<readonly HeldDelivery[]>;
+  /**
+   * The same for deliveries with an order: takes those that are first in their key (by their places),
+   * due, and alone: nothing of the key is held, blocks it or is still to be unfolded. What was scheduled
+   * and is due gets its place.
+   */
+  readonly pollOrdered: (input: {
+    readonly node: string;
+    readonly lanes: readonly PolledLine[];
+    readonly budgetBytes: number;
+  }) => Promise<OrderedPoll>;
   /**
    * Lanes of own partitions whose hint is due at or before `untilMs`, a page of at most `limit` in
    * the order (partition, next due, endpoint); `after` is the last lane of the page before, or null

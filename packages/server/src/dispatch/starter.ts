@@ -4,6 +4,7 @@ import type { Grant, Turn } from './grant.ts';
 import { controllerOf, nextStep, rateSlots, type Lane } from './lane.ts';
 import type { Lanes } from './lanes.ts';
 import type { OpenDeliveries } from './open-deliveries.ts';
+import { asksAtMs } from './order.ts';
 import type { HeldDelivery } from './port.ts';
 import type { Runner } from './runner.ts';
 import type { DispatchSettings } from './settings.ts';
@@ -30,6 +31,7 @@ export const createStarter = (deps: {
   readonly run: Runner['run'];
   readonly refresh: (lane: Lane) => void;
   readonly poll: (lane: Lane) => void;
+  readonly pollOrdered: (lane: Lane) => void;
   readonly handBack: (lane: Lane) => void;
   /** It was taken out of its window and must not be sent any more. */
   readonly expired: (delivery: HeldDelivery) => void;
@@ -74,6 +76,7 @@ export const createStarter = (deps: {
     else slots.take();
     if (monotonicMs - lane.endpointAtMs > settings.endpointRefreshMs) deps.refresh(lane);
     if (lane.nextDueMs <= nowMs) deps.poll(lane);
+    if (lane.order !== null && asksAtMs(lane.order) <= nowMs) deps.pollOrdered(lane);
     deps.run(lane, { tenure, endpoint, delivery: head, slots, standing });
   };
 

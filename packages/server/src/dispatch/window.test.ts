@@ -12,6 +12,7 @@ const delivery = (messageId: string, priority: Priority): HeldDelivery => ({
   partition: 0,
   epoch: 1,
   priority,
+  orderKey: null,
   expiresAtMs: null,
   attemptsUsed: 0,
   throttled: 0,

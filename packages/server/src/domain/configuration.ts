@@ -38,6 +38,8 @@ export type EndpointConfig = {
   readonly rateLimit: number | null;
   /** What is stored of it does not open here: nothing can be signed, so it is paused until it does. */
   readonly isUnreadable?: true;
+  /** Its deliveries go one after the other, in the order of their messages. */
+  readonly fifo: boolean;
 };
 
 /** An application as message acceptance sees it, at one version of its configuration. */

@@ -37,3 +37,18 @@ export type PriorityName = keyof typeof priorities;
 export type Priority = (typeof priorities)[PriorityName];
 
 export const priorityNames = ['critical', 'normal', 'bulk'] as const satisfies readonly PriorityName[];
+
+/**
+ * A delivery can have a place in an order: that of its ordering key at its endpoint, or of the whole
+ * endpoint (a `fifo` one), whose key is this. The next one of a key is sent once the one before has ended.
+ */
+export const WHOLE_ENDPOINT = '';
+
+/** Where a delivery waits for its turn at an endpoint: among those of its class, or, with an order, behind its key. */
+export type Line = Priority | string;
+
+/** An order comes first: inside a key the class changes nothing. */
+export const lineOf = (priority: Priority, orderKey: string | null): Line => orderKey ?? priority;
+
+/** What becomes of a key whose first delivery has died: it stops until somebody releases it, or the next goes on. */
+export type PoisonPolicy = 'block' | 'skip';

@@ -33,6 +33,8 @@ export type AcceptedMessage = {
   readonly priority: Priority;
   /** When it was accepted (the time its id carries). */
   readonly createdAtMs: number;
+  /** Its deliveries to an endpoint follow those before it of the same key; null: no order. */
+  readonly orderingKey: string | null;
 };
 
 /** A message as read again: its payload may have been expunged or have expired meanwhile. */
@@ -44,7 +46,13 @@ export type PlannedDelivery = {
   readonly partition: number;
   /** The epoch this node believes to hold the partition by, or null: store as waiting. */
   readonly holdEpoch: number | null;
+  /** The key that it has its order by (see WHOLE_ENDPOINT); null: none. */
+  readonly orderKey: string | null;
 };
+
+/** Whether a message has a place in an order, at any of its endpoints. */
+export const isOrdered = (message: AcceptedMessage, deliveries: readonly PlannedDelivery[]): boolean =>
+  message.orderingKey !== null || deliveries.some(({ orderKey }) => orderKey !== null);
 
 /** The scope of the keys under which edited replays are posted: one message for each dead letter. */
 export const replacementScope = (orgId: string): string => `letter ${orgId}`;

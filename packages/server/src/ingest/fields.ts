@@ -94,6 +94,15 @@ export const contentType = text({
   allowed: 'a media type such as "application/xml"',
 });
 
+const MAX_ORDERING_KEY = 256;
+
+/** Any text of up to 256 characters, without control characters and half surrogate pairs. */
+export const orderingKey = text({
+  max: MAX_ORDERING_KEY,
+  pattern: /^[^\p{Cc}\p{Cs}]+$/u,
+  allowed: 'characters that can be printed (no control characters, no lone surrogates)',
+});
+
 /** An integer in a range. */
 export const integer =
   (min: number, max: number): Check<number> =>

@@ -20,6 +20,7 @@ const insertOf = (id: string, rows = 1, bytes = 10): MessageInsert => ({
     deliverAtMs: null,
     expiresAtMs: null,
     priority: 1,
+    orderingKey: null,
     createdAtMs: 0,
   },
   configVersion: 1,
@@ -27,6 +28,7 @@ const insertOf = (id: string, rows = 1, bytes = 10): MessageInsert => ({
     endpointId: `ep_${index}`,
     partition: 0,
     holdEpoch: null,
+    orderKey: null,
   })),
   idempotency: null,
 });
@@ -104,6 +106,32 @@ describe('createGroupCommit', () => {
     accept(1);
     await settled();
     expect(statements.map((statement) => statement.ids)).toEqual([['a'], ['b'], ['c'], ['huge']]);
+  });
+
+  it('never has messages with an order in two statements at once; the others go past them', async () => {
+    const { add, tick, statements, accept, settled } = harness();
+    const ordered = (id: string, rows = 1): MessageInsert => {
+      const plain = insertOf(id, rows);
+      return { ...plain, message: { ...plain.message, orderingKey: 'k' } };
+    };
+    add(ordered('1', 3));
+    add(ordered('2', 3));
+    add(insertOf('a', 3));
+    add(ordered('3', 3));
+    add(insertOf('b', 2));
+    tick();
+    expect(statements.map((statement) => statement.ids)).toEqual([['1'], ['a']]);
+    accept(1);
+    await settled();
+    expect(statements.map((statement) => statement.ids)).toEqual([['1'], ['a'], ['b']]);
+    accept(0);
+    await settled();
+    accept(2);
+    await settled();
+    expect(statements.map((statement) => statement.ids)).toEqual([['1'], ['a'], ['b'], ['2']]);
+    accept(3);
+    await settled();
+    expect(statements.at(-1)!.ids).toEqual(['3']);
   });
 
   it('splits a refused statement down to the guilty message and commits the rest', async () => {

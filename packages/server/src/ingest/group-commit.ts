@@ -1,3 +1,4 @@
+import { isOrdered } from '../domain/message.ts';
 import type { InsertOutcome, InsertReply, MessageInsert } from './port.ts';
 
 /** The end of one insert, as its producer needs it. */
@@ -34,7 +35,8 @@ export type GroupCommit = {
  * Group commit: while a statement is under way the next batch gathers, so batches grow with load
  * by themselves and nothing waits on a timer. A second statement starts beside the first only when
  * a full batch has gathered. A statement that the database refuses for its data is split in halves
- * down to the guilty message; the others are committed.
+ * down to the guilty message; the others are committed. Messages with an order are never in two
+ * statements at once: those that came first are written first.
  *
  * @param schedule Runs a callback after the current burst of input (`setImmediate`).
  */
@@ -49,23 +51,31 @@ export const createGroupCommit = (
   let running = 0;
   let working = 0;
   let scheduled = false;
+  /** A statement under way has messages with an order. */
+  let isWritingOrdered = false;
 
+  const hasOrder = ({ insert: { message, deliveries } }: Waiting): boolean => isOrdered(message, deliveries);
   const rowsOf = (item: Waiting): number => Math.max(1, item.insert.deliveries.length);
   const bytesOf = (item: Waiting): number => item.insert.message.payload.byteLength;
 
   const takeBatch = (): Waiting[] => {
+    const batch: Waiting[] = [];
+    const passed: Waiting[] = [];
     let rows = 0;
     let bytes = 0;
-    let count = 0;
     for (const item of queue) {
+      if (isWritingOrdered && hasOrder(item)) {
+        passed.push(item);
+        continue;
+      }
       const fits = rows + rowsOf(item) <= limits.rows && bytes + bytesOf(item) <= limits.bytes;
-      if (count > 0 && !fits) break;
+      if (batch.length > 0 && !fits) break;
       rows += rowsOf(item);
       bytes += bytesOf(item);
-      count++;
+      batch.push(item);
     }
-    const batch = queue.slice(0, count);
-    queue = queue.slice(count);
+    const rest = queue.slice(batch.length + passed.length);
+    queue = passed.length === 0 ? rest : [...passed, ...rest];
     queuedRows -= rows;
     queuedBytes -= bytes;
     return batch;
@@ -94,10 +104,14 @@ export const createGroupCommit = (
       const full = queuedRows >= limits.rows || queuedBytes >= limits.bytes;
       if (running > 0 && !full) return;
       const batch = takeBatch();
+      if (batch.length === 0) return;
+      const isOrderedBatch = batch.some(hasOrder);
+      if (isOrderedBatch) isWritingOrdered = true;
       running++;
       working += batch.length;
       // The next statement first: the database works on it while these are answered.
       const onWritten = (): void => {
+        if (isOrderedBatch) isWritingOrdered = false;
         running--;
         pump();
       };

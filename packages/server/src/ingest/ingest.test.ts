@@ -19,6 +19,7 @@ const endpoint = (id: string, filter: Partial<EndpointConfig> = {}): EndpointCon
   headers: [],
   retryPolicy: null,
   rateLimit: null,
+  fifo: false,
   paused: null,
   ...filter,
 });
@@ -38,6 +39,7 @@ const input: AcceptInput = {
     deliverAtMs: null,
     expiresAtMs: null,
     priority: null,
+    orderingKey: null,
     application: null,
   },
   idempotency: null,

@@ -3,7 +3,7 @@ import type { ApplicationConfig, EndpointConfig } from '../domain/configuration.
 import type { IdSource } from '../domain/ids.ts';
 import type { AcceptedMessage, IdempotencyKey, PlannedDelivery, StoredMessage } from '../domain/message.ts';
 import { partitionOf } from '../domain/partition.ts';
-import { priorities, type Priority } from '../domain/delivery.ts';
+import { lineOf, priorities, WHOLE_ENDPOINT, type Line, type Priority } from '../domain/delivery.ts';
 import { createDirectory, type Directory } from './directory.ts';
 import { createEventTypes, type EventTypePriorities } from './event-types.ts';
 import { createGroupCommit, type CommitResult } from './group-commit.ts';
@@ -19,8 +19,8 @@ export type Admission = {
   readonly deliver: (message: AcceptedMessage, endpoint: EndpointConfig, epoch: number) => void;
   /** Gives the room back. */
   readonly cancel: (endpoint: EndpointConfig, bytes: number) => void;
-  /** A delivery was stored as waiting, due at `dueMs` (Unix milliseconds; null: now). */
-  readonly wake: (endpointId: string, dueMs: number | null, priority: Priority) => void;
+  /** A delivery was stored as waiting in a line, due at `dueMs` (Unix milliseconds; null: now). */
+  readonly wake: (endpointId: string, dueMs: number | null, line: Line) => void;
   /** A message was stored whose deliveries are written later, by the owner of a partition. */
   readonly unfold: (applicationId: string) => void;
 };
@@ -93,6 +93,10 @@ const planFor = (
   onlyEndpoint === undefined
     ? matchEndpoints(application, request)
     : application.endpoints.filter((endpoint) => endpoint.id === onlyEndpoint && !endpoint.disabled);
+
+/** The key that the delivery of a message has its order by. */
+const orderKeyFor = ({ fifo }: EndpointConfig, { orderingKey }: MessageRequest): string | null =>
+  fifo ? WHOLE_ENDPOINT : orderingKey;
 
 type Found =
   | { readonly kind: 'found'; readonly application: ApplicationConfig }
@@ -169,6 +173,7 @@ export const createIngest = (deps: IngestDeps): Ingest => {
     expiresAtMs: request.expiresAtMs,
     priority: request.priority ?? defaults.get(request.eventType) ?? priorities.normal,
     createdAtMs: Math.floor(deps.clock.nowMs()),
+    orderingKey: request.orderingKey,
   });
 
   const handOver = (
@@ -187,7 +192,7 @@ export const createIngest = (deps: IngestDeps): Ingest => {
           deps.admission.deliver(message, endpoint, epoch);
           continue;
         }
-        deps.admission.wake(endpoint.id, message.deliverAtMs, message.priority);
+        deps.admission.wake(endpoint.id, message.deliverAtMs, lineOf(message.priority, planned[i]!.orderKey));
       }
       if (epoch !== null) deps.admission.cancel(endpoint, message.payload.byteLength);
     }
@@ -203,15 +208,19 @@ export const createIngest = (deps: IngestDeps): Ingest => {
   ): void => {
     const endpoints = planFor(application, input.request, input.onlyEndpoint);
     const isLarge = endpoints.length > LARGEST_FAN_OUT;
-    const planned = endpoints.map((endpoint) => ({
-      endpointId: endpoint.id,
-      partition: endpoint.partition,
-      // What is scheduled waits in the store, however soon.
-      holdEpoch:
-        isLarge || message.deliverAtMs !== null
+    const planned = endpoints.map((endpoint): PlannedDelivery => {
+      const orderKey = orderKeyFor(endpoint, input.request);
+      // What is scheduled waits in the store, however soon; and there alone it is known whose turn it is.
+      const mustWait = isLarge || message.deliverAtMs !== null || orderKey !== null;
+      return {
+        endpointId: endpoint.id,
+        partition: endpoint.partition,
+        holdEpoch: mustWait
           ? null
           : deps.admission.admit(endpoint, message.payload.byteLength, message.priority),
-    }));
+        orderKey,
+      };
+    });
     commits.add(
       {
         message,

@@ -15,6 +15,7 @@ const endpoint = (filter: Partial<EndpointConfig>): EndpointConfig => ({
   headers: [],
   retryPolicy: null,
   rateLimit: null,
+  fifo: false,
   paused: null,
   ...filter,
 });

@@ -9,6 +9,7 @@ import {
   issue,
   moment,
   priority,
+  orderingKey,
   tags,
   type Check,
   type Issue,
@@ -30,6 +31,7 @@ export type MessageRequest = {
   readonly expiresAtMs: number | null;
   /** null: that of the event type. */
   readonly priority: Priority | null;
+  readonly orderingKey: string | null;
   /** The application to create when the path's does not exist, as posted; null when not asked for. */
   readonly application: unknown;
 };
@@ -59,6 +61,7 @@ const known = new Set([
   'deliverAt',
   'expiresAt',
   'priority',
+  'orderingKey',
   'application',
   'transformationsParams',
 ]);
@@ -219,6 +222,7 @@ export const parseMessage = (
     occurredAtMs: optional(moment, own('occurredAt'), [...loc, 'occurredAt'], issues),
     priority: optional(priority, own('priority'), [...loc, 'priority'], issues),
     ...readSchedule(own('deliverAt'), own('expiresAt'), loc, nowMs, issues),
+    orderingKey: optional(orderingKey, own('orderingKey'), [...loc, 'orderingKey'], issues),
   };
   if (issues.length > 0 || type === undefined || payloadMember === undefined)
     return { kind: 'invalid', issues };

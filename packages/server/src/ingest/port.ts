@@ -61,7 +61,8 @@ export type IngestStore = {
   /**
    * Writes messages and their deliveries in one transaction. A delivery is stored as held only
    * where the partition's row, read in that statement, names `node` and the delivery's
-   * `holdEpoch`; else as waiting and due now, lowering its lane's next due time. Never rejects.
+   * `holdEpoch`; else as waiting and due now, lowering its lane's next due time. Where there is an
+   * order, messages get their places in it as they stand in the batch. Never rejects.
    */
   readonly insertMessages: (node: string, batch: readonly MessageInsert[]) => Promise<InsertReply>;
   /** What was accepted under the key, without writing anything; null when nothing was. */

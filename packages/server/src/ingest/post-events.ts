@@ -69,6 +69,7 @@ export const createEventPoster = (deps: {
         deliverAtMs: null,
         expiresAtMs: null,
         priority: null,
+        orderingKey: null,
         application: null,
       },
       // The time beside the number: a database that was restored counts from an older one again.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { callKeys, openCall, signCall } from './call.ts';
+import { callKeys, openCall, readNews, signCall, writeNews } from './call.ts';
 
 const keys = callKeys(['the main secret of this deployment', 'the one before it, still known']);
 const ids = ['ep_1', 'app_2', 'ep_3'];
@@ -18,5 +18,23 @@ describe('a call between nodes', () => {
     ['without a code', { body: 'ep_1', mac: '' }],
   ])('%s is not', (_, call) => {
     expect(openCall(keys, 'me', call)).toBeNull();
+  });
+});
+
+describe('the news of an endpoint', () => {
+  it.each([undefined, 0, 1, 2, '', 'a', '1', 'with blanks in it', ' leading', 'ümlaut / 42'] as const)(
+    'of the line %j is read as it was written',
+    (line) => {
+      expect(readNews(writeNews('ep_1', line))).toEqual({ id: 'ep_1', line });
+    },
+  );
+
+  it('of a class that nobody knows is that of any', () => {
+    expect(readNews('ep_1\t7')).toEqual({ id: 'ep_1' });
+  });
+
+  it('without one is the id alone, as that of an application', () => {
+    expect(writeNews('ep_1')).toBe('ep_1');
+    expect(readNews('app_1').id).toBe('app_1');
   });
 });

@@ -1,11 +1,32 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { priorities, type Line } from '../domain/delivery.ts';
 
 /**
- * What one node tells another: ids of endpoints that have work and of applications whose messages are to be
- * unfolded, a line each. Its code is an HMAC-SHA256 over who is meant and what is said. Hearing a call twice does
+ * What one node tells another: endpoints that have work and applications whose messages are to be
+ * unfolded, a line each (see {@link writeNews}). Its code is an HMAC-SHA256 over who is meant and what is said. Hearing a call twice does
  * no more than hearing it once, so it carries no time.
  */
 export type Call = { readonly body: string; readonly mac: string };
+
+/**
+ * A line of a call: an id, and where the work of an endpoint waits, as far as that is known: a tab and its class, or a
+ * blank and its ordering key (which has no control characters, and may be empty).
+ */
+export const writeNews = (id: string, line?: Line): string => {
+  if (line === undefined) return id;
+  return typeof line === 'number' ? `${id}\t${line}` : `${id} ${line}`;
+};
+
+/** The opposite of {@link writeNews}. */
+export const readNews = (news: string): { readonly id: string; readonly line?: Line } => {
+  const end = news.search(/[ \t]/);
+  if (end < 0) return { id: news };
+  const id = news.slice(0, end);
+  const rest = news.slice(end + 1);
+  if (news[end] === ' ') return { id, line: rest };
+  const priority = Object.values(priorities).find((one) => String(one) === rest);
+  return priority === undefined ? { id } : { id, line: priority };
+};
 
 /** The keys of all nodes of a deployment: one for each of its main secrets, the current one first. */
 export const callKeys = (mainSecrets: readonly string[]): readonly Uint8Array[] =>
@@ -16,12 +37,12 @@ export const callKeys = (mainSecrets: readonly string[]): readonly Uint8Array[] 
 const macOf = (key: Uint8Array, to: string, body: string): string =>
   createHmac('sha256', key).update(`${to}\n${body}`).digest('hex');
 
-export const signCall = (key: Uint8Array, to: string, ids: Iterable<string>): Call => {
-  const body = [...ids].join('\n');
+export const signCall = (key: Uint8Array, to: string, lines: Iterable<string>): Call => {
+  const body = [...lines].join('\n');
   return { body, mac: macOf(key, to, body) };
 };
 
-/** The ids of a call to `me`; null when its code is not by one of the keys. */
+/** The lines of a call to `me`; null when its code is not by one of the keys. */
 export const openCall = (
   keys: readonly Uint8Array[],
   me: string,

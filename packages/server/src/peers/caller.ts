@@ -3,7 +3,7 @@ import { signCall } from './call.ts';
 
 /** Tells one other node what there is for it, one call at a time; what gathers meanwhile goes with the next. */
 export type Caller = {
-  readonly tell: (id: string) => void;
+  readonly tell: (line: string) => void;
   readonly close: () => void;
 };
 
@@ -19,14 +19,16 @@ export type CallerDeps = {
 
 const TIMEOUT_MS = 1_000;
 const REST_MS = 1_000;
-/** About 300 kB. Beyond it the other node finds the work by looking for it, as it does when nobody calls. */
+/** Beyond them the other node finds the work by looking for it, as it does when nobody calls. */
 const MAX_WAITING = 10_000;
+const MAX_WAITING_CHARACTERS = 250_000;
 
 /** A caller that never holds up who tells it something: what cannot be said is dropped. */
 export const createCaller = (deps: CallerDeps): Caller => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const [host, port] = splitAddress(deps.address);
   let waiting = new Set<string>();
+  let characters = 0;
   let isCalling = false;
   let isResting = false;
   let isClosed = false;
@@ -63,6 +65,7 @@ export const createCaller = (deps: CallerDeps): Caller => {
     hasTrouble = problem !== null;
     if (problem === null) return;
     waiting.clear();
+    characters = 0;
     isResting = true;
     deps.setTimeout(() => {
       isResting = false;
@@ -76,15 +79,18 @@ export const createCaller = (deps: CallerDeps): Caller => {
     while (waiting.size > 0 && !isClosed && !isResting) {
       const ids = waiting;
       waiting = new Set();
+      characters = 0;
       judge(await call(ids));
     }
     isCalling = false;
   };
 
   return {
-    tell: (id) => {
-      if (isClosed || isResting || waiting.size >= MAX_WAITING) return;
-      waiting.add(id);
+    tell: (line) => {
+      const isFull = waiting.size >= MAX_WAITING || characters >= MAX_WAITING_CHARACTERS;
+      if (isClosed || isResting || isFull) return;
+      if (!waiting.has(line)) characters += line.length;
+      waiting.add(line);
       if (!isCalling) void pump();
     },
     close: () => {

@@ -1,12 +1,17 @@
+import type { Line } from '../domain/delivery.ts';
 import { partitionOf } from '../domain/partition.ts';
+import { writeNews } from './call.ts';
 import { createCaller, type Caller } from './caller.ts';
 import type { Peer, PeerStore } from './port.ts';
 
 /** The other nodes, told at once of what this one has accepted for them. */
 export type Peers = {
   readonly start: () => void;
-  /** An endpoint has work, or an application a message to unfold: its owner hears of it, if it is another node that can be reached. */
-  readonly tell: (id: string) => void;
+  /**
+   * An endpoint has work in a line (in any, where that is not known), or an application a message to unfold:
+   * its owner hears of it, if it is another node that can be reached.
+   */
+  readonly tell: (id: string, line?: Line) => void;
   readonly stop: () => Promise<void>;
 };
 
@@ -74,7 +79,7 @@ export const createPeers = (deps: {
 
   return {
     start: lookAgain,
-    tell: (id) => owners.get(partitionOf(id))?.tell(id),
+    tell: (id, line) => owners.get(partitionOf(id))?.tell(writeNews(id, line)),
     stop: async () => {
       isStopped = true;
       await looking;

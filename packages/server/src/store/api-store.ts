@@ -1,6 +1,7 @@
 import type { ApiStore } from '../api/port.ts';
 import { createApplicationStore } from './applications.ts';
 import { createAttemptReads } from './attempt-read.ts';
+import { createBlockedKeyStore } from './blocked-keys.ts';
 import { createClusterRead } from './cluster-read.ts';
 import { createDeadLetterStore } from './dead-letters.ts';
 import { createDeliveriesOf } from './delivery-read.ts';
@@ -40,6 +41,7 @@ export const createApiStore = (database: Database, sealer: Sealer, taskEvent: Ta
     stats: createEndpointStats(database),
   },
   deadLetters: createDeadLetterStore(database),
+  blockedKeys: createBlockedKeyStore(database),
   statistics: createStatisticStore(database),
   pollers: createPollerStore(database),
   environments: createEnvironmentStore(database),

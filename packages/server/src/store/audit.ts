@@ -3,6 +3,13 @@ import { idFloor, idTimeMs } from '../domain/ids.ts';
 import { int2Array, textArray } from './binary-array.ts';
 import type { Database, Statement } from './postgres.ts';
 
+/** The turn of `l`, which has an order, has not come: something of its key is before it, in flight, or blocks it. */
+const isBehind = `exists (select from live b where b.endpoint_id = l.endpoint_id and b.order_key = l.order_key
+      and b.seq is not null and b.msg_id <> l.msg_id and (b.state = 'held' or l.seq is null or b.seq < l.seq))
+    or exists (select from closed b where b.endpoint_id = l.endpoint_id and b.order_key = l.order_key
+      and b.blocks and b.letter = 'open')
+    or exists (select from expansion b where b.app_id = l.app_id and b.seq < l.seq)`;
+
 /**
  * Judges the open deliveries of `looked`. $1 is the slack in milliseconds, $2 the retry window with
  * slack, $3 and $4 the lowest ids of attempts: made within the slack, and made since the deliveries
@@ -40,13 +47,14 @@ cross join lateral (values
     when l.due_at < t.late and not e.disabled and e.updated_at < t.late
       and not (e.paused_at is not null and coalesce(e.paused_until > t.late, true))
       and coalesce(n.blocked_until < t.late, true)
+      and (l.order_key is null or not (${isBehind}))
       and (l.due_at < t.too_late
         or not exists (select from attempt a where a.endpoint_id = l.endpoint_id and a.id >= $3))
       then 'it is due since ' || l.due_at end)
 ) v(rule, detail)
 where v.detail is not null`;
 
-const openColumns = `msg_id, endpoint_id, app_id, run, state, partition, epoch, node, held_at, due_at, expires_at`;
+const openColumns = `msg_id, endpoint_id, app_id, run, state, partition, epoch, node, held_at, due_at, expires_at, order_key, seq`;
 
 export const auditStatements = {
   // Distinct endpoints by a skip scan; of each, the first rows of every priority.
@@ -64,7 +72,7 @@ with recursive endpoints as (
   where e.position < $6
 ), looked as materialized (
   select w.* from endpoints x
-  cross join lateral (values (0::int2), (1::int2), (2::int2)) c(priority)
+  cross join lateral (values (0::int2), (1::int2), (2::int2), (3::int2), (4::int2), (5::int2)) c(priority)
   cross join lateral (
     select ${openColumns} from live
     where state = 'waiting' and endpoint_id = x.endpoint_id and priority = c.priority

@@ -1,4 +1,5 @@
 import type { DispatchStore } from '../dispatch/port.ts';
+import { lowerLanesToNow } from './plan.ts';
 import type { Database, Statement } from './postgres.ts';
 
 export const cancelExpiredStatements = {
@@ -15,7 +16,7 @@ with chosen as materialized (
 ), ended as (
   delete from live l using chosen c
   where c.one = 1 and l.ctid = c.row_at
-  returning l.msg_id, l.endpoint_id, l.run, l.app_id, l.org_id
+  returning l.msg_id, l.endpoint_id, l.run, l.app_id, l.org_id, l.order_key
 ), closings as (
   insert into closed (msg_id, endpoint_id, run, app_id, org_id, event_type, state, reason, letter, closed_at, changed_at)
   select e.msg_id, e.endpoint_id, e.run, e.app_id, e.org_id, coalesce(m.event_type, ''), 'canceled', 'expired', null,
@@ -24,6 +25,8 @@ with chosen as materialized (
     select event_type from message where app_id = e.app_id and id = e.msg_id offset 0
   ) m on true
   on conflict do nothing
+), lowered as (
+  ${lowerLanesToNow('select endpoint_id from ended where order_key is not null')}
 )
 select count(*)::int4 as count from ended`,
   },

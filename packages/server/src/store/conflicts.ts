@@ -27,6 +27,7 @@ type ConflictRow = {
   deliver_ms: number | null;
   expires_ms: number | null;
   priority: Priority | null;
+  ordering_key: string | null;
 };
 
 const messageOf = (row: ConflictRow): StoredMessage => ({
@@ -45,6 +46,7 @@ const messageOf = (row: ConflictRow): StoredMessage => ({
   deliverAtMs: row.deliver_ms,
   expiresAtMs: row.expires_ms,
   priority: row.priority ?? priorities.normal,
+  orderingKey: row.ordering_key,
 });
 
 export type Conflict = Extract<InsertOutcome, { kind: 'repeated' | 'key_reused' | 'event_exists' }>;

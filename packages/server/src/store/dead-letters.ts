@@ -8,7 +8,7 @@ import type { LetterRow } from './letter-row.ts';
 import type { SqlParam } from './postgres.ts';
 import { tenantStatement } from './tenant-statement.ts';
 import type { TenantDatabase } from './tenant-statement.ts';
-import { createReplayOne } from './replay-one.ts';
+import { createReplayOne, lowerHint } from './replay-one.ts';
 import { WALKED_ROWS } from './walk-bounded.ts';
 import { HIGHEST, LOWEST, committed, timeParamOrNull } from './written.ts';
 
@@ -93,6 +93,16 @@ const note = change('review', 'letter = d.letter');
 const discard = change('discard', `letter = 'discarded', changed_at = $5`);
 const replace = change('replace', `letter = 'replayed', changed_at = $5, successor = $8`);
 
+/** The edited message takes the place of the one that it replaces, unless it has gone already. */
+const takePlace = tenantStatement(
+  4,
+  'dead_letter_take_place',
+  `update live l set seq = d.seq from closed d
+    where d.endpoint_id = $1 and d.msg_id = $2 and d.run = $3 and d.org_id = $4
+      and l.endpoint_id = $1 and l.msg_id = $5 and l.org_id = $4
+      and l.state = 'waiting' and l.order_key = d.order_key and l.seq > d.seq`,
+);
+
 const addressOf = (path: LetterPath): string[] => [
   path.endpointId,
   path.messageId,
@@ -161,14 +171,20 @@ export const createDeadLetterStore = (database: TenantDatabase): DeadLetterStore
       if (letter === undefined) return 'missing';
       if (letter.letter !== 'open') return 'not_open';
       const [row] = await run<LetterRow>(discard, changeParams(path, letter.run, review));
+      if (letter.blocks) await run(lowerHint, [`{${path.endpointId}}`, path.orgId]);
       return letterOf(row!);
     }),
 
-  replace: async (path, successor, review) => {
-    const params = [...changeParams(path, path.run, review), successor];
-    const [row] = await database.rows<LetterRow>(replace, params);
-    return letterOf(row!);
-  },
+  replace: async (path, successor, review) =>
+    committed(database, async ({ run }) => {
+      const params = [...changeParams(path, path.run, review), successor];
+      const [row] = await run<LetterRow>(replace, params);
+      if (row!.order_key !== null) {
+        await run(takePlace, [path.endpointId, path.messageId, path.run, path.orgId, successor]);
+        await run(lowerHint, [`{${path.endpointId}}`, path.orgId]);
+      }
+      return letterOf(row!);
+    }),
 
   replay: createReplayOne(database, lockLetter),
 });

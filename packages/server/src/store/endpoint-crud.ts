@@ -13,6 +13,7 @@ import type { EndpointRecordRow } from './endpoint-record.ts';
 import { noteEndpoints } from './operational-events.ts';
 import type { ChangingApplication } from './operational-events.ts';
 import type { SqlParam } from './postgres.ts';
+import { lowerHint } from './replay-one.ts';
 import { tenantStatement } from './tenant-statement.ts';
 import type { TenantDatabase, TenantTransaction } from './tenant-statement.ts';
 import type { Sealer } from './sealed.ts';
@@ -70,7 +71,7 @@ const insert = tenantStatement(
   `insert into endpoint as e (app_id, org_id, id, partition, created_at, updated_at, keys, headers,
       ${endpointFieldColumns})
     values ($1, $2, $3, $4, $5, $5, $6::jsonb, $7, $8, $9, $10, $11, $12, $13, $14::text[], $15::text[],
-      $16::jsonb, $17, $18::jsonb)
+      $16::jsonb, $17, $18::jsonb, $19::boolean, $20)
     returning ${endpointRecordColumns}`,
 );
 const insertLane = tenantStatement(
@@ -82,9 +83,9 @@ const update = tenantStatement(
   2,
   'endpoint_update',
   `update endpoint e set (${endpointFieldColumns}) = ($4, $5, $6, $7::integer, $8::integer,
-      $9::boolean, $10::text[], $11::text[], $12::jsonb, $13, $14::jsonb),
-      updated_at = $15, disabled_reason = case when $9::boolean then e.disabled_reason end,
-      keys = coalesce($16::jsonb, e.keys)
+      $9::boolean, $10::text[], $11::text[], $12::jsonb, $13, $14::jsonb, $15::boolean, $16),
+      updated_at = $17, disabled_reason = case when $9::boolean then e.disabled_reason end,
+      keys = coalesce($18::jsonb, e.keys)
     where e.id = $3 and ${live} returning ${endpointRecordColumns}`,
 );
 // What the owner held against a receiver is forgotten when its owner says it is well again or elsewhere.
@@ -94,6 +95,12 @@ const forgive = tenantStatement(
   `update lane set failing_since = null, gone_since = null, blocked_until = null,
       blocked_reason = null, next_due = least(next_due, now())
     where endpoint_id = $1 and org_id = $2`,
+);
+const releaseAll = tenantStatement(
+  2,
+  'endpoint_release_all',
+  `update closed set blocks = false
+    where endpoint_id = $1 and org_id = $2 and blocks and letter = 'open'`,
 );
 const markDeleted = tenantStatement(
   2,
@@ -204,6 +211,11 @@ export const createEndpointCrud = (database: TenantDatabase, sealer: Sealer): Cr
       const isEnabled = present.disabled && !next.disabled;
       if (isEnabled || present.url !== next.url) {
         await transaction.run(forgive, [path.endpointId, path.orgId]);
+      }
+      // Who wants nothing blocked does not want it of what has died already either.
+      if (present.poison_policy === 'block' && next.poisonPolicy === 'skip') {
+        await transaction.run(releaseAll, [path.endpointId, path.orgId]);
+        await transaction.run(lowerHint, [`{${path.endpointId}}`, path.orgId]);
       }
       const isDisabled = !present.disabled && next.disabled;
       await noteEndpoints(

@@ -1,4 +1,5 @@
 import type { EndpointFields, EndpointRecord } from '../api/records.ts';
+import type { PoisonPolicy } from '../domain/delivery.ts';
 import type { SqlParam } from './postgres.ts';
 import { arrayLiteral } from './binary-array.ts';
 import { retryPolicyOf, storedRetryPolicy } from './retry-policy.ts';
@@ -6,11 +7,13 @@ import { retryPolicyOf, storedRetryPolicy } from './retry-policy.ts';
 /** An endpoint as the API shows it, without keys and headers; `e` is the endpoint's alias. */
 export const endpointRecordColumns = `e.id, e.org_id, e.app_id, e.uid, e.url, e.description, e.rate_limit,
   e.version, e.disabled, e.disabled_reason, e.event_types, e.channels, e.metadata, e.owner_email,
-  e.retry_policy, e.created_at, e.updated_at, e.paused_at, e.paused_until, e.paused_reason,
+  e.retry_policy, e.fifo, e.poison_policy, e.created_at, e.updated_at, e.paused_at, e.paused_until, e.paused_reason,
   (select jsonb_build_object('reason', l.blocked_reason,
       'untilMs', extract(epoch from l.blocked_until)::float8 * 1000,
       'failingSinceMs', extract(epoch from l.failing_since)::float8 * 1000)
-    from lane l where l.endpoint_id = e.id and l.org_id = e.org_id) as lane`;
+    from lane l where l.endpoint_id = e.id and l.org_id = e.org_id) as lane,
+  case when e.fifo then (select d.closed_at from closed d where d.endpoint_id = e.id and d.org_id = e.org_id
+    and d.order_key = '' and d.blocks and d.letter = 'open' limit 1) end as stopped_since`;
 
 export type EndpointRecordRow = {
   readonly id: string;
@@ -28,11 +31,14 @@ export type EndpointRecordRow = {
   readonly metadata: Record<string, string>;
   readonly owner_email: string | null;
   readonly retry_policy: unknown;
+  readonly fifo: boolean;
+  readonly poison_policy: PoisonPolicy;
   readonly created_at: number;
   readonly updated_at: number;
   readonly paused_at: number | null;
   readonly paused_until: number | null;
   readonly paused_reason: string | null;
+  readonly stopped_since: number | null;
   /** null in the answer of its creation: the lane comes right after. */
   readonly lane: {
     readonly reason: string | null;
@@ -67,16 +73,19 @@ export const endpointRecordOf = (row: EndpointRecordRow): EndpointRecord => ({
   metadata: row.metadata,
   ownerEmail: row.owner_email,
   retryPolicy: retryPolicyOf(row.retry_policy),
+  fifo: row.fifo,
+  poisonPolicy: row.poison_policy,
   createdAtMs: row.created_at,
   updatedAtMs: row.updated_at,
   pause: pauseOf(row),
   block: blockOf(row),
   failingSinceMs: row.lane?.failingSinceMs ?? null,
+  stoppedSinceMs: row.stopped_since,
 });
 
 /** Columns that a caller may set, in the order of {@link endpointFieldParams}. */
 export const endpointFieldColumns =
-  'uid, url, description, rate_limit, version, disabled, event_types, channels, metadata, owner_email, retry_policy';
+  'uid, url, description, rate_limit, version, disabled, event_types, channels, metadata, owner_email, retry_policy, fifo, poison_policy';
 
 export const endpointFieldParams = (fields: EndpointFields): SqlParam[] => [
   fields.uid,
@@ -90,4 +99,6 @@ export const endpointFieldParams = (fields: EndpointFields): SqlParam[] => [
   JSON.stringify(fields.metadata),
   fields.ownerEmail,
   storedRetryPolicy(fields.retryPolicy),
+  fields.fifo,
+  fields.poisonPolicy,
 ];

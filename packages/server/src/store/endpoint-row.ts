@@ -5,7 +5,7 @@ import type { Sealer } from './sealed.ts';
 
 /** Column list for a select that feeds {@link endpointConfigOf}; `e` is the endpoint's alias. */
 export const endpointColumns = `e.id, e.app_id, e.org_id, e.partition, e.url, e.disabled, e.event_types,
-  e.channels, e.keys, e.headers, e.retry_policy, e.rate_limit, e.paused_at, e.paused_until`;
+  e.channels, e.keys, e.headers, e.retry_policy, e.rate_limit, e.paused_at, e.paused_until, e.fifo`;
 
 export type EndpointRow = {
   readonly id: string;
@@ -22,6 +22,7 @@ export type EndpointRow = {
   readonly rate_limit: number | null;
   readonly paused_at: number | null;
   readonly paused_until: number | null;
+  readonly fifo: boolean;
 };
 
 /** What a sealed secret of an endpoint is bound to. */
@@ -121,4 +122,5 @@ export const endpointConfigOf = (
   channels: row.channels,
   rateLimit: row.rate_limit,
   ...openedOf(row, sealer, onUnreadable),
+  fifo: row.fifo,
 });

@@ -17,7 +17,7 @@ export const throttled = tenantStatement(
   3,
   'endpoint_throttled',
   `select (extract(epoch from d.due_at) * 1000)::float8 as since
-    from endpoint e cross join lateral (select least(${[0, 1, 2].map(oldest).join(', ')}) as due_at) d
+    from endpoint e cross join lateral (select least(${[0, 1, 2, 3, 4, 5].map(oldest).join(', ')}) as due_at) d
     where e.id = $1 and e.app_id = $2 and e.org_id = $3 and e.rate_limit is not null
       and d.due_at < clock_timestamp() - interval '${LATE_SECONDS} second'
       and exists (select from (

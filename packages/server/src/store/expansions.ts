@@ -1,29 +1,14 @@
 import type { DispatchStore } from '../dispatch/port.ts';
-import type { MessageInsert } from '../ingest/port.ts';
-import { arrayLiteral, int2Array, int4Array, textArray } from './binary-array.ts';
-import { insertStatements } from './insert-statement.ts';
-import type { Database, SqlParam, Statement } from './postgres.ts';
-
-const LAST_SELECT = '\n)\nselect\n';
-
-/** The insert that also writes expansions, as $36 to $42; apart, so that the path of every message does not carry it. */
-const insertExpanding = insertStatements.insertMessages.text.replace(
-  LAST_SELECT,
-  `
-), folded as (
-  insert into expansion (msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
-  select msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids::text[]
-  from unnest($36::text[], $37::text[], $38::text[], $39::int2[], $40::int2[], $41::int4[], $42::text[])
-    as t(msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids)
-  where (msg_id in (select id from inserted)) is true${LAST_SELECT}`,
-);
+import { int2Array } from './binary-array.ts';
+import { IN_LINE, orderKeyOf } from './line.ts';
+import type { Database, Statement } from './postgres.ts';
 
 /**
  * A chunk is deliveries and the new place in one statement, so none is written twice; the row is locked, and
- * what somebody else committed meanwhile is read again. Endpoints that are gone get none.
+ * what somebody else committed meanwhile is read again. Endpoints that are gone get none. Where there is
+ * an order, the deliveries stand in it where the message was accepted.
  */
 export const expansionStatements = {
-  insertExpanding: { name: 'insert_expanding', text: insertExpanding },
   unfold: {
     name: 'unfold',
     text: `
@@ -45,13 +30,17 @@ with turn as materialized (
     select deliver_at, expires_at from message where app_id = t.app_id and id = t.msg_id offset 0
   ) m on true
 ), written as (
-  insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, expires_at, bytes)
-  select t.msg_id, c.endpoint_id, t.app_id, t.org_id, e.partition, 'waiting', t.priority,
-    coalesce(t.deliver_at, statement_timestamp()), t.expires_at, t.bytes
+  insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, expires_at, bytes,
+    order_key, seq)
+  select t.msg_id, c.endpoint_id, t.app_id, t.org_id, e.partition, 'waiting',
+    t.priority + case when e.order_key is null then 0 else ${IN_LINE} end,
+    coalesce(t.deliver_at, statement_timestamp()), t.expires_at, t.bytes,
+    e.order_key, case when e.order_key is not null then t.seq end
   from timed t
   cross join lateral unnest(t.endpoint_ids[t.unfolded + 1 : t.unfolded + $2]) as c(endpoint_id)
   cross join lateral (
-    select partition from endpoint where id = c.endpoint_id and deleted_at is null offset 0
+    select partition, ${orderKeyOf('endpoint', 't')} as order_key
+    from endpoint where id = c.endpoint_id and deleted_at is null offset 0
   ) e
   on conflict do nothing
   returning endpoint_id
@@ -71,20 +60,6 @@ with turn as materialized (
 select (select array_agg(endpoint_id) from written) as endpoint_ids from turn`,
   },
 } as const satisfies Record<string, Statement>;
-
-/** The insert's parameters for the expansions of a batch. */
-export const expansionParams = (batch: readonly MessageInsert[]): SqlParam[] => {
-  const rows = batch.filter((item) => item.unfoldedBy !== null);
-  return [
-    textArray(rows.map(({ message }) => message.id)),
-    textArray(rows.map(({ message }) => message.applicationId)),
-    textArray(rows.map(({ message }) => message.orgId)),
-    int2Array(rows.map(({ unfoldedBy }) => unfoldedBy)),
-    int2Array(rows.map(({ message }) => message.priority)),
-    int4Array(rows.map(({ message }) => message.payload.byteLength)),
-    textArray(rows.map(({ deliveries }) => arrayLiteral(deliveries.map(({ endpointId }) => endpointId)))),
-  ];
-};
 
 /** See DispatchStore.unfold. */
 export const createUnfold =

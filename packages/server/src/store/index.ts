@@ -8,12 +8,14 @@ import { createUnfold, expansionStatements } from './expansions.ts';
 import { createLoadEndpointOperations, loadEndpointStatements } from './load-endpoints.ts';
 import { createFreeHeldOperations, freeHeldStatements } from './free-held.ts';
 import { createOwnershipOperations, ownershipStatements } from './heartbeat.ts';
+import { insertFurther } from './insert-further.ts';
 import { createInsertMessages } from './insert-messages.ts';
 import { insertStatements } from './insert-statement.ts';
 import { createLaneOperations, laneStatements } from './lanes.ts';
 import { createLoadApplication, loadApplicationStatements } from './load-application.ts';
 import { createNoticeOperations, noticeStatements } from './notices.ts';
 import { createPoll, pollStatements } from './poll.ts';
+import { createPollOrdered, pollOrderedStatements } from './poll-ordered.ts';
 import type { Database, Statement } from './postgres.ts';
 import type { Sealer } from './sealed.ts';
 import { createSettle, settleStatements } from './settle.ts';
@@ -22,6 +24,7 @@ import { createSettleManual, settleManualStatements } from './settle-manual.ts';
 /** Every statement of the hot and ownership operations, by key. */
 export const statements = {
   ...insertStatements,
+  insertFurther,
   ...loadApplicationStatements,
   ...loadEndpointStatements,
   ...ownershipStatements,
@@ -29,6 +32,7 @@ export const statements = {
   ...settleStatements,
   ...settleManualStatements,
   ...pollStatements,
+  ...pollOrderedStatements,
   ...laneStatements,
   ...closeLaneStatements,
   ...cancelExpiredStatements,
@@ -63,6 +67,7 @@ export const createPostgresStore = (options: PostgresStoreOptions): IngestStore 
     settle: createSettle(database, sql),
     settleManual: createSettleManual(database, sql),
     poll: createPoll(database, sql),
+    pollOrdered: createPollOrdered(database, sql),
     ...createLaneOperations(database, sql),
     closeLane: createCloseLane(database, sql),
     cancelExpired: createCancelExpired(database, sql),

@@ -3,7 +3,7 @@ import { idFloor, idTimeMs } from '../domain/ids.ts';
 import type { InsertOutcome, InsertReply, MessageInsert } from '../ingest/port.ts';
 import { int8Array } from './binary-array.ts';
 import { explainConflicts } from './conflicts.ts';
-import { expansionParams } from './expansions.ts';
+import { furtherParams, needsFurther } from './insert-further.ts';
 import { type InsertBounds, insertParams } from './insert-params.ts';
 import type { InsertStatements } from './insert-statement.ts';
 import { insertForLeaf } from './insert-statement.ts';
@@ -88,37 +88,43 @@ export type InsertOptions = { readonly leafRetentionDays: number };
 /** See IngestStore.insertMessages. */
 export const createInsertMessages = (
   database: Database,
-  sql: InsertStatements & { readonly insertExpanding: Statement },
+  sql: InsertStatements & { readonly insertFurther: Statement },
   options: InsertOptions,
 ) => {
   const { leafRetentionDays } = options;
 
   const statementFor = (
     batch: readonly MessageInsert[],
+    arrived: readonly MessageInsert[],
     leaf: string,
     bounds: InsertBounds,
   ): [Statement, SqlParam[]] => {
     const params = insertParams(batch, bounds);
-    return batch.some((item) => item.unfoldedBy !== null)
-      ? [insertForLeaf(sql.insertExpanding, leaf), [...params, ...expansionParams(batch)]]
+    return batch.some(needsFurther)
+      ? [insertForLeaf(sql.insertFurther, leaf), [...params, ...furtherParams(batch, arrived)]]
       : [insertForLeaf(sql.insertMessages, leaf), params];
   };
 
   const run = (
     node: string,
     batch: readonly MessageInsert[],
+    arrived: readonly MessageInsert[],
     keyed: boolean,
   ): Promise<SqlResult<InsertRow>> => {
     const firstMs = Math.min(...batch.map(timeOf));
     const previous = `message_${leafSuffix(dayOf(firstMs) - 1)}`;
     const notAfter = keyed ? new Date(firstMs + LATEST_START_MS).toISOString() : null;
     return database.run<InsertRow>(
-      ...statementFor(batch, previous, { node, notAfter, probeFrom: '', leafRetentionDays }),
+      ...statementFor(batch, arrived, previous, { node, notAfter, probeFrom: '', leafRetentionDays }),
     );
   };
 
   /** Around midnight: one transaction that locks the keys, then inserts day by day, each seeing what came before. */
-  const runLocked = async (node: string, batch: readonly MessageInsert[]) => {
+  const runLocked = async (
+    node: string,
+    batch: readonly MessageInsert[],
+    arrived: readonly MessageInsert[],
+  ) => {
     const days = [...groupByDay(batch)].sort(([a], [b]) => a - b);
     return database.transaction(async (transaction) => {
       await transaction.run(sql.lockKeys, [int8Array(lockNumbers(batch))]);
@@ -126,7 +132,7 @@ export const createInsertMessages = (
       for (const [day, items] of days) {
         const probeFrom = idFloor('message', dayStartMs(day - 1));
         const [row] = await transaction.run<InsertRow>(
-          ...statementFor(items, 'message', { node, notAfter: null, probeFrom, leafRetentionDays }),
+          ...statementFor(items, arrived, 'message', { node, notAfter: null, probeFrom, leafRetentionDays }),
         );
         results.push({ items, row: row! });
       }
@@ -177,10 +183,10 @@ export const createInsertMessages = (
     const locked = batch.some(isKeyed) && batch.some((item) => nearBoundary(timeOf(item)));
     const reply = await runWithLeaves(database, ids, async () => {
       if (locked) {
-        const done = await runLocked(node, items);
+        const done = await runLocked(node, items, batch);
         return done.kind === 'done' ? { kind: 'done', rows: done.value, rowCount: 0 } : done;
       }
-      const done = await run(node, items, batch.some(isKeyed));
+      const done = await run(node, items, batch, batch.some(isKeyed));
       return done.kind === 'done' ? { ...done, rows: [{ items, row: done.rows[0]! }] } : done;
     });
     if (reply.kind !== 'done') return reply;

@@ -9,6 +9,7 @@ import {
   textArray,
   timestamptzArray,
 } from './binary-array.ts';
+import { storedPriority } from './line.ts';
 import type { SqlParam } from './postgres.ts';
 
 const HOUR_MS = 3_600_000;
@@ -69,7 +70,7 @@ export const insertParams = (batch: readonly MessageInsert[], bounds: InsertBoun
       orgs.push(message.orgId);
       partitions.push(delivery.partition);
       epochs.push(delivery.holdEpoch);
-      priorities.push(message.priority);
+      priorities.push(storedPriority(message.priority, delivery.orderKey));
       bytes.push(message.payload.byteLength);
       dues.push(message.deliverAtMs);
       expiries.push(message.expiresAtMs);

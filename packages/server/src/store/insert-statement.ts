@@ -95,7 +95,7 @@ select t.position::int4, c.id is not null as by_key, c.idem_hash is not distinct
   extract(epoch from c.occurred_at)::float8 * 1000 as occurred_ms,
   extract(epoch from c.created_at)::float8 * 1000 as created_ms,
   extract(epoch from c.deliver_at)::float8 * 1000 as deliver_ms,
-  extract(epoch from c.expires_at)::float8 * 1000 as expires_ms, c.priority
+  extract(epoch from c.expires_at)::float8 * 1000 as expires_ms, c.priority, c.ordering_key
 from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
   with ordinality as t(app_id, event_id, idem_scope, idem_key, idem_hash, position)
 left join lateral (

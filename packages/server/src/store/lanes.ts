@@ -1,5 +1,6 @@
 import type { DispatchStore, LaneBlock, LaneState } from '../dispatch/port.ts';
 import { int8Array, textArray, timestamptzArray } from './binary-array.ts';
+import { IN_LINE, isTimed } from './line.ts';
 import type { Database, Statement } from './postgres.ts';
 
 const columns = `l.endpoint_id, l.version, l.blocked_reason,
@@ -11,16 +12,26 @@ const columns = `l.endpoint_id, l.version, l.blocked_reason,
     select endpoint_id from live
     where state = 'held' and partition = d.partition and epoch = d.epoch and endpoint_id = l.endpoint_id offset 0
   ) w on true
-  where d.partition = l.partition and d.deadline > clock_timestamp() having count(*) > 0) as abroad`;
+  where d.partition = l.partition and d.deadline > clock_timestamp() having count(*) > 0) as abroad,
+  (select true from live w where w.endpoint_id = l.endpoint_id and w.state = 'waiting'
+    and w.priority >= ${IN_LINE} order by w.priority, w.due_at limit 1) is true as has_ordered`;
 
-/** The earliest due time of what waits for an endpoint: one index probe per priority. */
+const priorities = [0, 1, 2];
+const firstDue = (endpoint: string, priority: number): string =>
+  `(select w.due_at from live w where w.endpoint_id = ${endpoint} and w.state = 'waiting'
+      and w.priority = ${priority} order by w.due_at limit 1)`;
+
+/**
+ * The earliest due time of what waits for an endpoint: one index probe per priority. What stands in an
+ * order without a time of its own gets its turn when the one before it ends, and that lowers the hint.
+ */
 const earliest = (endpoint: string): string =>
-  `least(${[0, 1, 2]
-    .map(
-      (priority) => `(select w.due_at from live w where w.endpoint_id = ${endpoint} and w.state = 'waiting'
-      and w.priority = ${priority} order by w.due_at limit 1)`,
-    )
-    .join(', ')})`;
+  `least(${priorities.map((priority) => firstDue(endpoint, priority)).join(', ')},
+      (select due_at from live where endpoint_id = ${endpoint} and ${isTimed} order by due_at limit 1))`;
+
+/** The same with all that stands in an order, whether its turn has come or not: for repair. */
+const earliestOfAll = (endpoint: string): string =>
+  `least(${priorities.flatMap((priority) => [priority, priority + IN_LINE].map((one) => firstDue(endpoint, one))).join(', ')})`;
 
 export const laneStatements = {
   // In the order of the index, partition by partition: no page sorts more than it returns.
@@ -72,8 +83,8 @@ with recursive endpoints as (
   where e.position < $2
 ), lowered as (
   update lane
-  set next_due = least(next_due, ${earliest('lane.endpoint_id')}), version = version + 1
-  where endpoint_id = any(array(select endpoint_id from endpoints)) and next_due > ${earliest('lane.endpoint_id')}
+  set next_due = least(next_due, ${earliestOfAll('lane.endpoint_id')}), version = version + 1
+  where endpoint_id = any(array(select endpoint_id from endpoints)) and next_due > ${earliestOfAll('lane.endpoint_id')}
 )
 select case when count(*) = $2 then max(endpoint_id collate "C") end as last from endpoints`,
   },
@@ -100,6 +111,7 @@ type Row = {
   failing_since_ms: number | null;
   gone_since_ms: number | null;
   abroad: number | null;
+  has_ordered: boolean;
 };
 
 const laneOf = (row: Row): LaneState => ({
@@ -113,6 +125,7 @@ const laneOf = (row: Row): LaneState => ({
   failingSinceMs: row.failing_since_ms,
   goneSinceMs: row.gone_since_ms,
   abroad: row.abroad,
+  hasOrdered: row.has_ordered,
 });
 
 type LaneOperations = Pick<

@@ -46,7 +46,7 @@ export const leafStatements = {
         and right(c.relname, 8) < to_char((clock_timestamp() at time zone 'UTC')::date - $1::int, 'YYYYMMDD')
       order by c.relname`,
   },
-  // A pause holds work for as long as messages are kept, not for ever: then it is a dead letter.
+  // A pause or a blocked key holds work for as long as messages are kept, not for ever: then it is a dead letter.
   outlived: {
     name: 'leaves_outlived',
     text: `
@@ -55,7 +55,9 @@ export const leafStatements = {
         where l.msg_id >= $1 and l.msg_id < $2 and l.state = 'waiting'
           and l.due_at < clock_timestamp() - $3::int * interval '1 day'
           and exists (select from endpoint e where e.id = l.endpoint_id
-            and (e.disabled or e.paused_at is not null and coalesce(e.paused_until > clock_timestamp(), true)))
+            and (e.disabled or e.paused_at is not null and coalesce(e.paused_until > clock_timestamp(), true)
+              or exists (select from closed b where b.endpoint_id = l.endpoint_id and b.order_key = l.order_key
+                and b.blocks and b.letter = 'open')))
         limit $4 for update skip locked
       ), ended as (
         delete from live l using chosen c where l.msg_id = c.msg_id and l.endpoint_id = c.endpoint_id

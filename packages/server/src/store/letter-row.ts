@@ -15,11 +15,13 @@ export type LetterRow = {
   reviewed_at: number | null;
   note: string | null;
   successor: string | null;
+  order_key: string | null;
+  blocks: boolean;
 };
 
 /** `d` is the closed row's alias. */
 export const letterColumns = `d.msg_id, d.endpoint_id, d.run, d.event_type, d.reason, d.letter, d.closed_at, d.changed_at,
-  d.reviewed_by, d.reviewed_at, d.note, d.successor`;
+  d.reviewed_by, d.reviewed_at, d.note, d.successor, d.order_key, d.blocks`;
 
 /** What every change keeps of who made it: $5 when, $6 who, $7 the note. */
 export const reviewed = 'reviewed_at = $5, reviewed_by = $6, note = coalesce($7::text, d.note)';
@@ -43,6 +45,8 @@ export const letterOf = (row: LetterRow): DeadLetter => ({
       ? null
       : { by: row.reviewed_by, atMs: row.reviewed_at, note: row.note },
   replacedBy: row.successor,
+  orderKey: row.order_key,
+  blocks: row.blocks && row.letter === 'open',
   key: formatLetterKey({
     atMicros: Math.round(row.closed_at * 1000),
     messageId: row.msg_id,

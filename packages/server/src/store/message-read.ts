@@ -24,6 +24,7 @@ type Row = {
   expires_at: number | null;
   priority: Priority | null;
   created_at: number;
+  ordering_key: string | null;
   replaces: string | null;
 };
 
@@ -34,7 +35,7 @@ const gone = '(m.payload is null or coalesce(m.payload_until <= now(), false))';
 const columns = (withContent: string): string => `m.id, m.event_type, m.event_id, m.channels, m.tags,
   m.content_type, case when ${withContent}::boolean and not ${gone} then m.payload end as payload,
   ${gone} as gone, case when ${gone} then 0 else octet_length(m.payload) end as bytes, m.occurred_at, m.deliver_at,
-  m.expires_at, m.priority, m.created_at,
+  m.expires_at, m.priority, m.ordering_key, m.created_at,
   case when m.idem_scope = '${replacementScope('')}' || m.org_id then split_part(m.idem_key, '.', 1) end as replaces`;
 
 const recordOf = (row: Row): MessageRecord => ({
@@ -55,6 +56,7 @@ const recordOf = (row: Row): MessageRecord => ({
   expiresAtMs: row.expires_at,
   priority: row.priority ?? priorities.normal,
   createdAtMs: row.created_at,
+  orderingKey: row.ordering_key,
   replaces: row.replaces,
 });
 

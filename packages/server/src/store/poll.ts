@@ -70,7 +70,8 @@ returning l.org_id, l.app_id, l.endpoint_id, l.msg_id, l.partition, l.epoch, l.p
   },
 } as const satisfies Record<string, Statement>;
 
-type Row = {
+/** A delivery that a poll has taken. */
+export type PolledRow = {
   org_id: string;
   app_id: string;
   endpoint_id: string;
@@ -92,10 +93,12 @@ type Row = {
   content_type: string;
 };
 
+type Row = PolledRow & { due_ms: number };
+
 const inOrder = (a: Row, b: Row): number =>
   a.priority - b.priority || a.due_ms - b.due_ms || (a.msg_id < b.msg_id ? -1 : 1);
 
-const heldOf = (row: Row): HeldDelivery => ({
+export const heldOf = (row: PolledRow): HeldDelivery => ({
   orgId: row.org_id,
   applicationId: row.app_id,
   endpointId: row.endpoint_id,
@@ -103,6 +106,7 @@ const heldOf = (row: Row): HeldDelivery => ({
   partition: row.partition,
   epoch: row.epoch,
   priority: row.priority,
+  orderKey: null,
   expiresAtMs: row.expires_ms,
   attemptsUsed: row.attempts,
   throttled: row.throttled,

@@ -4,6 +4,7 @@ import { attemptCasts, attemptFields, attemptFrom, attemptInto, attemptParams } 
 import { exceptionOf } from './failure.ts';
 import { runWithLeaves } from './leaves.ts';
 import { noteAttempts } from './operational-events.ts';
+import { lowerLanesToNow } from './plan.ts';
 import type { Database, Statement } from './postgres.ts';
 import { addCounts, attemptCounts } from './statistic-sql.ts';
 
@@ -19,10 +20,10 @@ export const settleManualStatements = {
 with s as materialized (
   select * from unnest(${attemptCasts(6)}) as t(${attemptFields})
 ), ended as (
-  delete from live where $5 and msg_id = $3 and endpoint_id = $4 returning run, attempts
+  delete from live where $5 and msg_id = $3 and endpoint_id = $4 returning run, attempts, order_key
 ), replayed as (
   update closed set letter = 'replayed', changed_at = statement_timestamp()
-  where $5 and endpoint_id = $4 and msg_id = $3 and letter <> 'replayed' returning run
+  where $5 and endpoint_id = $4 and msg_id = $3 and letter <> 'replayed' returning run, blocks
 ), runs as (
   select coalesce(
     (select max(run) from (select run from ended union all select run from replayed
@@ -30,6 +31,9 @@ with s as materialized (
       union all select run from closed where msg_id = $3 and endpoint_id = $4) r), 0)::int2 as run,
     exists (select from ended) or exists (select from replayed) as ends,
     exists (select from ended where attempts >= ${FAILING_AFTER}) or exists (select from replayed) as recovers
+), lowered as (
+  ${lowerLanesToNow(`select $4 where exists (select from ended where order_key is not null)
+    or exists (select from replayed where blocks)`)}
 ), noted as (
   ${noteAttempts(
     `(select s.*, $1 as org_id, $2 as app_id, $3 as msg_id, $4 as endpoint_id,

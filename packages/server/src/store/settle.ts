@@ -15,7 +15,8 @@ const fields = `msg_id, endpoint_id, epoch, verdict, next_at, reason, attempts, 
  * The fence is in both writers of `live`: the row must still carry this token. What passed comes
  * out of RETURNING with all that its attempt needs, so nothing is joined again. Nobody waits for
  * another row while holding a held one (the sweeps skip locked rows), so the order of the two
- * writers does not matter. $25 and $26 are the lanes of the retries, each with its earliest time;
+ * writers does not matter. $25 and $26 are the lanes of the retries, each with its earliest time, and
+ * those in whose order something ended, for the next of it is due (whoever owns them by now);
  * they are lowered also where the fence failed: a hint that is too low costs one empty look.
  */
 export const settleStatements = {
@@ -31,23 +32,25 @@ with s as materialized (
 ), ended as (
   delete from live l using s
   where s.one = 1 and s.verdict < 2 and l.ctid = s.row_at and l.node = $1::uuid and l.epoch = s.epoch
-  returning l.org_id, l.app_id, l.run, s.*
+  returning l.org_id, l.app_id, l.run, l.order_key, l.seq, s.*
 ), again as (
   update live l
   set state = 'waiting', node = null, epoch = null, held_at = null, due_at = s.next_at,
     attempts = s.attempts, throttled = s.throttled, unknowns = s.unknowns, policy = s.policy::jsonb
   from s
   where s.one = 1 and s.verdict = 2 and l.ctid = s.row_at and l.node = $1::uuid and l.epoch = s.epoch
-  returning l.org_id, l.app_id, l.run, s.*
+  returning l.org_id, l.app_id, l.run, l.order_key, l.seq, s.*
 ), tried as (
   insert into attempt (org_id, app_id, msg_id, endpoint_id, run, next_at, final, ${attemptInto})
   select s.org_id, s.app_id, s.msg_id, s.endpoint_id, s.run, s.next_at,
     case s.verdict when 0 then 'succeeded' when 1 then 'dead' end, ${attemptFrom}
   from (select * from ended union all select * from again) s
 ), letters as (
-  insert into closed (msg_id, endpoint_id, run, app_id, org_id, event_type, state, reason, letter, closed_at, changed_at)
+  insert into closed (msg_id, endpoint_id, run, app_id, org_id, event_type, state, reason, letter, closed_at, changed_at,
+    order_key, seq, blocks)
   select msg_id, endpoint_id, run, app_id, org_id, event_type, 'dead', reason, 'open',
-    statement_timestamp(), statement_timestamp()
+    statement_timestamp(), statement_timestamp(), order_key, seq, seq is not null and coalesce(
+      (select poison_policy = 'block' from endpoint where id = ended.endpoint_id), false)
   from ended where verdict = 1
   on conflict do nothing
 ), lowered as (
@@ -68,13 +71,14 @@ export const withEvents = ({ name, text }: Statement): Statement => ({
   text: text.replaceAll(/\/\*|\*\//g, ''),
 });
 
-/** The lanes that retries wait in, by endpoint, each with the earliest of their times. */
-const retryLanes = (batch: readonly Settlement[]): [endpointId: string, dueMs: number][] => {
+/** The lanes in which something is due by a batch, by endpoint, each with the earliest time. */
+const dueLanes = (batch: readonly Settlement[]): [endpointId: string, dueMs: number][] => {
   const lanes = new Map<string, number>();
-  for (const { verdict, delivery } of batch) {
-    if (verdict.kind !== 'retry') continue;
+  for (const { verdict, delivery, attempt } of batch) {
+    if (verdict.kind !== 'retry' && delivery.orderKey === null) continue;
+    const dueMs = verdict.kind === 'retry' ? verdict.atMs : attempt.report.startedAtMs;
     const known = lanes.get(delivery.endpointId);
-    if (known === undefined || verdict.atMs < known) lanes.set(delivery.endpointId, verdict.atMs);
+    if (known === undefined || dueMs < known) lanes.set(delivery.endpointId, dueMs);
   }
   return [...lanes];
 };
@@ -95,7 +99,7 @@ export const createSettle = (database: Database, sql: { readonly settle: Stateme
     );
     const isEventful = events.some((event) => event !== null);
     const statement = isEventful ? eventful : sql.settle;
-    const lanes = retryLanes(batch);
+    const lanes = dueLanes(batch);
     const params = [
       node,
       textArray(batch.map((item) => item.delivery.messageId)),

@@ -1,5 +1,6 @@
 import type { TaskRecord } from '../api/records.ts';
 import { priorities } from '../domain/delivery.ts';
+import { IN_LINE, orderKeyOf, placeOfReplay } from './line.ts';
 import { tenantStatement } from './tenant-statement.ts';
 
 /**
@@ -28,9 +29,12 @@ const inputs = `input as (select $1::text as org_id, $2::text as app_id, $3::tex
 
 // Whatever the messages' own class: they must not go before what was posted meanwhile.
 const opened = `opened as (
-    insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, run, bytes)
-    select p.msg_id, p.endpoint_id, $2, $1, p.partition, 'waiting', ${priorities.bulk}, clock_timestamp(), p.run, p.bytes
-    from picked p on conflict do nothing returning msg_id, endpoint_id, run),
+    insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, run, bytes,
+      order_key, seq)
+    select p.msg_id, p.endpoint_id, $2, $1, p.partition, 'waiting',
+      ${priorities.bulk} + case when p.order_key is null then 0 else ${IN_LINE} end, clock_timestamp(), p.run, p.bytes,
+      p.order_key, ${placeOfReplay('p.order_key', 'p.seq')}
+    from picked p order by p.msg_id on conflict do nothing returning msg_id, endpoint_id, run),
   marked as (
     update closed d set letter = 'replayed', changed_at = clock_timestamp()
     from opened o where d.endpoint_id = o.endpoint_id and d.msg_id = o.msg_id and d.org_id = $1
@@ -54,7 +58,8 @@ const recover = tenantStatement(
     where d.endpoint_id = $3 and d.app_id = $2 and d.org_id = $1 and (d.msg_id, d.run) > ($10, $11)
     order by d.msg_id, d.run limit $12 for no key update),
   picked as (
-    select w.msg_id, w.endpoint_id, e.partition, (w.run + 1)::smallint as run, octet_length(m.payload) as bytes
+    select w.msg_id, w.endpoint_id, e.partition, (w.run + 1)::smallint as run, octet_length(m.payload) as bytes,
+      ${orderKeyOf('e', 'm')} as order_key, w.seq
     from walked w
     join endpoint e on e.id = w.endpoint_id and e.org_id = $1 and e.deleted_at is null and not e.disabled
     join message m on m.app_id = $2 and m.id = w.msg_id and m.org_id = $1 and ${payloadThere}
@@ -76,7 +81,8 @@ const deadLetters = tenantStatement(
       and d.closed_at >= split_part($10, ' ', 1)::timestamptz
     order by d.closed_at, d.msg_id, d.endpoint_id, d.run limit $12 for no key update),
   picked as (
-    select w.msg_id, w.endpoint_id, e.partition, (w.run + 1)::smallint as run, octet_length(m.payload) as bytes
+    select w.msg_id, w.endpoint_id, e.partition, (w.run + 1)::smallint as run, octet_length(m.payload) as bytes,
+      ${orderKeyOf('e', 'm')} as order_key, w.seq
     from walked w
     join endpoint e on e.id = w.endpoint_id and e.org_id = $1 and e.deleted_at is null and not e.disabled
     join message m on m.app_id = $2 and m.id = w.msg_id and m.org_id = $1 and ${payloadThere}
@@ -91,7 +97,7 @@ const deadLetters = tenantStatement(
 );
 
 const walkedMessages = `walked as (
-    select m.id as msg_id, m.event_type, m.channels, m.tags, octet_length(m.payload) as bytes, 0 as run,
+    select m.id as msg_id, m.event_type, m.channels, m.tags, m.ordering_key, octet_length(m.payload) as bytes, 0 as run,
       ${payloadThere} as there
     from message m
     where m.app_id = $2 and m.org_id = $1 and m.id > $10
@@ -109,7 +115,8 @@ const missing = tenantStatement(
   'task_missing',
   `with ${inputs}, ${walkedMessages},
   picked as (
-    select w.msg_id, e.id as endpoint_id, e.partition, 0::smallint as run, w.bytes
+    select w.msg_id, e.id as endpoint_id, e.partition, 0::smallint as run, w.bytes,
+      ${orderKeyOf('e', 'w')} as order_key, null::int8 as seq
     from walked w ${target}
     where w.there and (e.event_types is null or w.event_type = any (e.event_types))
       and (e.channels is null or e.channels && w.channels) and ${neverOpen}
@@ -124,12 +131,12 @@ const bulk = tenantStatement(
   'task_bulk',
   `with ${inputs}, ${walkedMessages},
   picked as (
-    select w.msg_id, e.id as endpoint_id, e.partition, w.bytes,
+    select w.msg_id, e.id as endpoint_id, e.partition, w.bytes, ${orderKeyOf('e', 'w')} as order_key, c.seq,
       (1 + greatest(coalesce(f.run, -1), coalesce(c.run, -1)))::smallint as run
     from walked w ${target}
     left join lateral (select a.run, a.status, a.response_status from attempt a
       where a.msg_id = w.msg_id and a.endpoint_id = e.id and a.org_id = $1 order by a.id desc limit 1) f on true
-    left join lateral (select d.run, d.state from closed d
+    left join lateral (select d.run, d.state, d.seq from closed d
       where d.endpoint_id = e.id and d.msg_id = w.msg_id and d.org_id = $1 order by d.run desc limit 1) c on true
     where w.there and (f.run is not null or c.run is not null) and ${neverOpen}
       and ($6::text[] is null or w.event_type = any ($6::text[]))
@@ -178,7 +185,7 @@ const cancel = tenantStatement(
     delete from live l using walked w
     where l.msg_id = w.msg_id and l.endpoint_id = $3 and l.org_id = $1 and l.state = 'waiting'
       and w.msg_id < 'msg_' || id_floor($5)
-    returning l.msg_id, l.run, l.app_id),
+    returning l.msg_id, l.run, l.app_id, l.order_key),
   canceled as (
     insert into closed (msg_id, endpoint_id, run, app_id, org_id, event_type, state, reason, closed_at, changed_at)
     select e.msg_id, $3, e.run, e.app_id, $1, coalesce(m.event_type, ''), 'canceled', 'canceled', now(), now()
@@ -189,7 +196,9 @@ const cancel = tenantStatement(
     (select concat_ws(' ', f.any::integer, w.priority,
         to_char(w.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), w.msg_id)
       from walked w, found f order by w.priority desc, w.due_at desc, w.msg_id desc limit 1) as cursor,
-    0 as cursor_run, null as endpoint_ids,
+    0 as cursor_run,
+    -- Whose turn it was: the next has it now.
+    case when exists (select from ended where order_key is not null) then array[$3] end as endpoint_ids,
     f.any or exists (select from live h
       where h.state = 'held' and h.partition = (select e.partition from endpoint e where e.id = $3 and e.org_id = $1)
         and h.endpoint_id = $3 and h.org_id = $1 and h.msg_id < 'msg_' || id_floor($5)) as again

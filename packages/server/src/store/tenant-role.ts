@@ -29,9 +29,10 @@ const PRIVILEGES: Readonly<Record<string, readonly string[]>> = {
   statistic_hour: ['select'],
   statistic_minutes: ['select'],
   statistic_mark: ['select'],
+  live_seq: ['update'],
 };
-/** Which organisation it is of, no table says that has a policy: where statistics end. */
-const UNGUARDED = new Set(['statistic_mark']);
+/** Of no organisation, and without a policy: where statistics end, and the sequence that places in orders are drawn from. */
+const UNGUARDED = new Set(['statistic_mark', 'live_seq']);
 
 const granted = Object.entries(PRIVILEGES).flatMap(([table, privileges]) =>
   privileges.map((privilege) => ({ table, privilege })),

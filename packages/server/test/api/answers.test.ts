@@ -50,6 +50,26 @@ const freshLetter = async ({ server }: Populated): Promise<Record<string, string
   return { msg_id: id };
 };
 
+/** An endpoint that a dead letter has stopped. */
+const blockedEndpoint = async ({ server, receiver }: Populated): Promise<Record<string, string>> => {
+  const at = `/api/v1/app/${sample.appUid}`;
+  const { body } = await server.call('POST', `${at}/endpoint`, {
+    url: receiver.url,
+    eventTypes: [sample.eventType],
+    poisonPolicy: 'block',
+  });
+  await server.call('POST', `${at}/msg`, {
+    eventType: sample.eventType,
+    payload: {},
+    orderingKey: sample.orderingKey,
+  });
+  await eventually(
+    () => server.call('GET', `${at}/endpoint/${body.id}/blocked-key`),
+    (blocked) => blocked.body.data.length > 0,
+  );
+  return { endpoint_id: body.id };
+};
+
 /** What one operation alone needs: parameters of its path, and fields of its body that depend on the day. */
 type Prepared = {
   readonly params?: Record<string, string>;
@@ -61,6 +81,7 @@ const hoursFromNow = (hours: number): string => new Date(Date.now() + hours * 3_
 const PREPARED: Readonly<Record<string, (world: Populated) => Promise<Prepared>>> = {
   'v1.dead-letter.replay': async (world) => ({ params: await freshLetter(world) }),
   'v1.dead-letter.discard': async (world) => ({ params: await freshLetter(world) }),
+  'v1.endpoint.list-blocked-keys': async (world) => ({ params: await blockedEndpoint(world) }),
   // Only an application's token can be logged out.
   'v1.authentication.logout': async ({ tokens }) => ({ token: tokens.foreignApp }),
   // The example has a date, and some day it is of the past, or of too long ago.

@@ -64,6 +64,8 @@ describe('dead letters', () => {
       changedAt: expect.any(String),
       review: null,
       replacedBy: null,
+      orderingKey: null,
+      blocks: false,
     });
     expect(messagesOf(await list('endpoint_id=hook'))).toEqual([c, a]);
     expect(messagesOf(await list('event_types=a'))).toEqual([a]);

@@ -33,6 +33,8 @@ describe('endpoints', () => {
       updatedAt: expect.any(String),
       id: expect.stringMatching(/^ep_[A-Za-z0-9]{27}$/),
       metadata: {},
+      fifo: false,
+      poisonPolicy: 'skip',
       delivering: { state: 'active' },
     });
     const { rows } = await harness.pool.query('select org_id, partition from lane where endpoint_id = $1', [

@@ -197,6 +197,7 @@ export const useApi = (overrides: Partial<ApiDeps> = {}): Harness => {
           deliverAtMs: null,
           expiresAtMs: null,
           priority: 1,
+          orderingKey: null,
           createdAtMs: clock.nowMs(),
         };
         return { kind: 'placed', message };

@@ -190,6 +190,28 @@ export const tourTheStore = async (harness: Harness): Promise<void> => {
   await addClosed(harness, app, endpoint, other);
   await store.deadLetters.discard({ ...at, messageId: other }, review);
 
+  // What a dead letter has stopped.
+  const strict = await addEndpoint(harness, app, { poisonPolicy: 'block' });
+  const stopped = { ...at, endpointId: strict };
+  const [poison, cured] = [await addMessage(harness, app), await addMessage(harness, app)];
+  for (const orderKey of ['k', 'l']) {
+    const messageId = orderKey === 'k' ? poison : await addMessage(harness, app);
+    await addClosed(harness, app, strict, messageId);
+    await pool.query(`update closed set blocks = true, order_key = $2, seq = 1 where msg_id = $1`, [
+      messageId,
+      orderKey,
+    ]);
+  }
+  await pool.query(
+    `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, bytes, order_key, seq)
+     values ($1, $2, $3, $4, 1, 'waiting', 4, now(), 2, 'k', 2)`,
+    [cured, strict, app, org],
+  );
+  for (const walk of [up, down]) await store.blockedKeys.list(stopped, walk);
+  await store.deadLetters.replace({ ...stopped, messageId: poison, run: 0 }, cured, review);
+  await store.blockedKeys.release(stopped, 'l');
+  await store.endpoints.update(stopped, { poisonPolicy: 'skip' }, now);
+
   // Statistics.
   await pool.query(
     `insert into statistic_hour select $1, date_trunc('hour', now()), 'a', $2, $3, 1, 1, 1, 1, 1`,

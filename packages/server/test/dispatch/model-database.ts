@@ -3,7 +3,7 @@ import type { EndpointConfig, Pause } from '../../src/domain/configuration.ts';
 import { createModelStore } from '../store/model.ts';
 import type { Run } from '../store/model-run.ts';
 import { createWorld as createTables, Transaction } from '../store/mvcc.ts';
-import type { AttemptRow, LiveRow } from '../store/rows.ts';
+import type { AttemptRow, LaneRow, LiveRow } from '../store/rows.ts';
 import type { SimTimers } from './sim-timers.ts';
 import { StoreUnavailable, type Weather } from './weather.ts';
 
@@ -51,6 +51,7 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
     'release',
     'settleManual',
     'poll',
+    'pollOrdered',
     'dueLanes',
     'loadLanes',
     'raiseHints',
@@ -103,9 +104,9 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
 
   return {
     store,
-    addEndpoint: ({ id, applicationId, partition, url, disabled, paused }: EndpointConfig): void =>
+    addEndpoint: ({ id, applicationId, partition, url, disabled, paused, fifo }: EndpointConfig): void =>
       change((tx) => {
-        tx.insert('endpoint', id, { id, applicationId, partition, url, disabled, paused });
+        tx.insert('endpoint', id, { id, applicationId, partition, url, disabled, paused, fifo });
         const nothing = {
           nextDueMs: Infinity,
           version: 0,
@@ -137,6 +138,14 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
           .slice(0, 3)
           .map(([, row]) => ({ ...row, lane: tx.read('lane', row.endpointId) })),
       ),
+    /** Somebody else's transaction has the row of a delivery locked; ends without a change. */
+    lock: (key: string): (() => void) => {
+      const tx = new Transaction(tables);
+      if (!tx.tryLock('live', key)) throw new Error(`${key} is locked`);
+      return () => tx.end(false);
+    },
+    /** When the lane says that something is due; Infinity: it says nothing. */
+    hint: (id: string): number => look((tx) => tx.read<LaneRow>('lane', id)!.nextDueMs),
     messageCount: (): number => look((tx) => tx.scan('message').length),
     attempts: (): { readonly key: string; readonly id: string }[] =>
       look((tx) =>
@@ -163,6 +172,7 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
             deliverAtMs: null,
             expiresAtMs: delivery.expiresAtMs,
             priority: delivery.priority,
+            orderingKey: delivery.orderKey === '' ? null : delivery.orderKey,
             createdAtMs: timers.nowMs(),
           },
           configVersion: 1,
@@ -172,6 +182,7 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
               endpointId: delivery.endpointId,
               partition: delivery.partition,
               holdEpoch: epoch,
+              orderKey: delivery.orderKey,
             },
           ],
           idempotency: null,

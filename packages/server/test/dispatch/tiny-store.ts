@@ -67,8 +67,7 @@ export const createTinyStore = (timers: SimTimers) => {
         nextDueMs: null,
         version: 0,
         block: null,
-        failingSinceMs: null,
-        goneSinceMs: null,
+        ...{ failingSinceMs: null, goneSinceMs: null, hasOrdered: false },
       };
       lanes.set(endpointId, lane);
     }
@@ -145,8 +144,9 @@ export const createTinyStore = (timers: SimTimers) => {
     partitionRow(partitionOf(endpointId)).node === node;
 
   const store: DispatchStore = {
-    // Large fan-outs are the model's matter.
+    // Large fan-outs and orders are the model's matter.
     unfold: () => Promise.resolve(null),
+    pollOrdered: () => Promise.resolve({ deliveries: [], again: [], lanes: [] }),
     cluster: () =>
       statement('cluster', null, () => ({
         nodes: [...nodes]

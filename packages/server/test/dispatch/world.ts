@@ -37,6 +37,7 @@ export const endpointOf = (name: string, more: Partial<EndpointConfig> = {}): En
   headers: [],
   retryPolicy: null,
   rateLimit: null,
+  fifo: false,
   paused: null,
   ...more,
 });
@@ -106,6 +107,7 @@ export const createWorld = (seed = 1, otherStore: ((timers: SimTimers) => Dispat
     partition: to.partition,
     epoch: 0,
     priority: 1,
+    orderKey: null,
     expiresAtMs: null,
     attemptsUsed: 0,
     throttled: 0,

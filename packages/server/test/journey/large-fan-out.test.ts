@@ -47,8 +47,8 @@ const copy = async (endpointId: string, count: number, on = server): Promise<voi
   });
   await on.sql(
     `with copies as (
-       insert into endpoint (id, org_id, app_id, partition, url, keys, created_at, updated_at)
-       select c.id, e.org_id, e.app_id, c.partition, e.url, c.keys::jsonb, e.created_at, e.updated_at
+       insert into endpoint (id, org_id, app_id, partition, url, keys, created_at, updated_at, channels)
+       select c.id, e.org_id, e.app_id, c.partition, e.url, c.keys::jsonb, e.created_at, e.updated_at, e.channels
        from endpoint e, unnest($2::text[], $3::int2[], $4::text[]) as c(id, partition, keys) where e.id = $1
        returning *
      ), lanes as (
@@ -122,6 +122,62 @@ describe('a message to thousands of endpoints', () => {
       expect(count('/hook/crowd')).toBeLessThanOrEqual(LARGE + failures);
     },
   );
+
+  it('is waited for by what was posted after it, where there is an order', { timeout: 120_000 }, async () => {
+    let isBegun = false;
+    let isOpen = false;
+    const slow = await startTestServer(
+      {},
+      {
+        dispatchStore: (store) => ({
+          ...store,
+          unfold: async (input) => {
+            if (isBegun && !isOpen) return null;
+            const chunk = await store.unfold(input);
+            isBegun ||= chunk !== null;
+            return chunk;
+          },
+        }),
+      },
+    );
+    try {
+      const app = await createApplication(slow, 'ordered');
+      const paths: string[] = [];
+      const fifo = await startReceiver(({ body }, response) => {
+        paths.push(body.toString());
+        response.writeHead(200).end();
+      });
+      // The first of all: it has its delivery long before the rest have theirs.
+      await createEndpoint(slow, app, { url: fifo.url, fifo: true });
+      const one = await createEndpoint(slow, app, { url: `${receiver.url}/rest`, channels: ['rest'] });
+      await copy(one.id, 1_500, slow);
+      const post = async (eventType: string, channels: string[] | null) => {
+        const message = { eventType, channels, payload: { eventType } };
+        expect((await slow.call('POST', `${app}/msg`, message)).status).toBe(202);
+      };
+      await post('large', ['rest']);
+      await post('small', null);
+      await fifo.until((all) => all.length === 1);
+      const unfolded = await eventually(
+        () => slow.sql('select unfolded from expansion'),
+        ([row]) => row.unfolded > 0,
+      );
+      expect(unfolded).toHaveLength(1);
+      // A message of another application, posted later, has come and gone.
+      const other = await createApplication(slow, 'unordered');
+      await createEndpoint(slow, other, { url: `${receiver.url}/witness` });
+      await slow.call('POST', `${other}/msg`, { eventType: 'witness', payload: {} });
+      await receiver.until(() => count('/hook/witness') === 1);
+      expect(paths).toEqual(['{"eventType":"large"}']);
+      isOpen = true;
+      await fifo.until((all) => all.length === 2);
+      expect(paths).toEqual(['{"eventType":"large"}', '{"eventType":"small"}']);
+      await nothingLeft(slow);
+      await fifo.close();
+    } finally {
+      await slow.stop();
+    }
+  });
 
   it('is unfolded to its end by the next process', { timeout: 120_000 }, async () => {
     let isBegun = false;

@@ -104,6 +104,7 @@ export const createProducers = (deps: {
           deliverAtMs: null,
           expiresAtMs: null,
           priority,
+          orderingKey: null,
           occurredAtMs: null,
           application: null,
         },

@@ -90,6 +90,14 @@ const of = (rule: AuditRule, subject: string, detail: string) => [
   expect.stringMatching(new RegExp(`^${subject}: .*${detail}`)),
 ];
 
+const ordered = (seq: number) => ({ priority: '4', order_key: "'k'", seq: String(seq) });
+const before = `msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, bytes, order_key, seq, epoch,
+  node, held_at`;
+const first = (state: string, due: string, token: string): string =>
+  `'msg_first', endpoint_id, app_id, org_id, partition, '${state}', 4, ${due}, 2, order_key, 1, ${token}`;
+const later = first('waiting', `now() + interval '1 hour'`, 'null, null, null');
+const flying = first('held', 'now()', `1, '${node}', now()`);
+
 const LONG_AGO = { due_at: "now() - interval '1 hour'" };
 
 describe('an audit finds nothing', () => {
@@ -125,6 +133,25 @@ describe('an audit finds nothing', () => {
     await insertAttempt('ep_1', null);
     expect(await found()).toEqual([]);
   });
+  it.each([
+    ['the first of its key is to be tried again', `insert into live (${before}) select ${later} from live`],
+    ['the first of its key is in flight', `insert into live (${before}) select ${flying} from live`],
+    [
+      'a dead letter blocks its key',
+      `update closed set endpoint_id = 'ep_1', order_key = 'k', seq = 1, blocks = true`,
+    ],
+    [
+      'an older message is to be unfolded',
+      `insert into expansion (msg_id, app_id, org_id, partition, priority, bytes, endpoint_ids, seq)
+        select 'msg_older', app_id, org_id, 7, 1, 2, '{ep_9}', 1 from live`,
+    ],
+  ])('where what is due stands in an order, and %s', async (_, change) => {
+    await insertLive({ ...LONG_AGO, ...ordered(2) });
+    await sql(change);
+    await sql(`delete from closed where endpoint_id <> 'ep_1'`);
+    await insertClosed('ep_3');
+    expect((await found()).filter(([rule]) => rule === 'overdue')).toEqual([]);
+  });
   it('where a delivery is scheduled, or held by a node that lives or drains', async () => {
     await insertLive({ due_at: "now() + interval '80 days'" });
     expect(await found()).toEqual([]);
@@ -139,6 +166,11 @@ describe('an audit finds nothing', () => {
 });
 
 describe('an audit finds', () => {
+  it('the first of a key that is due and not sent', async () => {
+    await insertLive({ ...LONG_AGO, ...ordered(2) });
+    expect(await found()).toEqual([of('overdue', `${message} ep_1`, 'it is due since')]);
+  });
+
   it('a message without a delivery that it must have', async () => {
     expect(await found()).toEqual([of('unaccounted', `${message} ep_1`, 'subscribes to a')]);
     await sql('delete from closed; delete from attempt');

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { AttemptReport } from '../../src/domain/attempt.ts';
 import { createIdSource } from '../../src/domain/ids.ts';
-import type { AttemptRecord, HeldDelivery, LaneState, OwnedPartition } from '../../src/dispatch/port.ts';
+import type {
+  AttemptRecord,
+  HeldDelivery,
+  LaneState,
+  OrderedPoll,
+  OwnedPartition,
+} from '../../src/dispatch/port.ts';
 import type { InsertReply, MessageInsert } from '../../src/ingest/port.ts';
-import type { Store } from './engine.ts';
+import { report } from './attempt-report.ts';
 import { APP, ENDPOINTS, ORG } from './engine.ts';
+import { orderedPoll, orderingKeyOf, orderKeyOf, type Call, type Item } from './ordered-poll.ts';
 import { timeClass } from './state.ts';
 import type { Moment, Step } from './step.ts';
 import { LATER_MS, verdictOf } from './step.ts';
@@ -16,19 +22,6 @@ export const NODES = [
 const LEASE_MS = 3_600_000;
 const POLICY = { kind: 'list', waitsSeconds: [1, 5] } as const;
 const BLOCK = { reason: 'retry_after', untilMs: 0 } as const;
-
-const report = (status: number, startedAtMs: number): AttemptReport => ({
-  result: { kind: 'response', status, retryAfter: null, bodyError: null },
-  startedAtMs,
-  phases: { dnsMs: null, connectMs: 1, tlsMs: null, firstByteMs: 2, totalMs: 3 },
-  requestHeaders: 'content-type: application/json\r\n',
-  responseHeaders: 'x-odd: \u00ff\r\n',
-  responseBody: new Uint8Array([0, 255]),
-  bodyBytes: 2,
-  peer: '192.0.2.1:443',
-});
-
-export type Call = (store: Store) => Promise<unknown>;
 
 /** What the callers of the store believe: the memory of the nodes, shared by all engines. */
 type Belief = {
@@ -53,7 +46,16 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
   let counter = 0;
   const belief: Belief = { epochs: [new Map(), new Map()], memory: [new Set(), new Set()], lanes: [] };
   const remembered = [new Set<string>(), new Set<string>()];
+  const orders = new Map<string, string>();
   const pairs: { readonly messageId: string; readonly endpointId: string }[] = [];
+
+  /** A node has them in its memory now. */
+  const hold = (node: number, deliveries: readonly HeldDelivery[]): void => {
+    for (const { messageId, endpointId } of deliveries) {
+      belief.memory[node]!.add(`${messageId} ${endpointId}`);
+      remembered[node]!.add(`${messageId} ${endpointId}`);
+    }
+  };
 
   const pairOf = (pick: number) =>
     pairs.length === 0 ? undefined : pairs[(pairs.length - 1 - pick + 8 * pairs.length) % pairs.length];
@@ -67,6 +69,7 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
     partition: partitionOf(pair.endpointId),
     epoch: epochOf(node, partitionOf(pair.endpointId)),
     priority: 1,
+    orderKey: orders.get(`${pair.messageId} ${pair.endpointId}`) ?? null,
     expiresAtMs: null,
     attemptsUsed: 0,
     throttled: 0,
@@ -91,11 +94,7 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
   const momentOf = (name: Moment | undefined): number | null =>
     name === undefined ? null : startMs + (name === 'past' ? -1000 : LATER_MS);
 
-  const insertOf = (
-    node: number,
-    item: Extract<Step, { op: 'accept' }>['items'][number],
-    version: number,
-  ): MessageInsert => {
+  const insertOf = (node: number, item: Item, version: number): MessageInsert => {
     const id = newId('message');
     counter++;
     return {
@@ -118,12 +117,15 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
         deliverAtMs: momentOf(item.deliver),
         expiresAtMs: momentOf(item.expires),
         priority: item.priority ?? 1,
+        orderingKey: orderingKeyOf(item),
         createdAtMs: startMs,
       },
       deliveries: item.endpoints.map((index) => ({
         endpointId: ENDPOINTS[index]!,
         partition: index,
-        holdEpoch: item.hold ? epochOf(node, index) : null,
+        // What has an order is never stored as held.
+        holdEpoch: item.hold && orderKeyOf(item, ENDPOINTS[index]!) === null ? epochOf(node, index) : null,
+        orderKey: orderKeyOf(item, ENDPOINTS[index]!),
       })),
     };
   };
@@ -139,7 +141,10 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
         for (const { message, deliveries, unfoldedBy } of batch) {
           // Deliveries that nobody has written yet are nobody's to pick.
           if (unfoldedBy !== null) continue;
-          for (const { endpointId } of deliveries) pairs.push({ messageId: message.id, endpointId });
+          for (const { endpointId, orderKey } of deliveries) {
+            pairs.push({ messageId: message.id, endpointId });
+            if (orderKey !== null) orders.set(`${message.id} ${endpointId}`, orderKey);
+          }
         }
         return {
           call: (store) => store.insertMessages(NODES[step.node]!, batch),
@@ -253,12 +258,12 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
               .map((one) => ({ ...one, payload: Buffer.from(one.payload).toString('utf8') }))
               .sort((a, b) => (a.messageId + a.endpointId < b.messageId + b.endpointId ? -1 : 1));
           },
-          learn: (answer) => {
-            for (const one of answer as HeldDelivery[]) {
-              belief.memory[step.node]!.add(`${one.messageId} ${one.endpointId}`);
-              remembered[step.node]!.add(`${one.messageId} ${one.endpointId}`);
-            }
-          },
+          learn: (answer) => hold(step.node, answer as HeldDelivery[]),
+        };
+      case 'pollOrdered':
+        return {
+          call: orderedPoll(step, NODES[step.node]!, startMs),
+          learn: (answer) => hold(step.node, (answer as OrderedPoll).deliveries),
         };
       case 'unfold':
         // In two goes for three endpoints.

@@ -1,12 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Statements } from '../../src/store/index.ts';
-import { statements } from '../../src/store/index.ts';
 import { useTestDatabase } from '../postgres.ts';
 import type { Engine } from './engine.ts';
 import { createModelEngine, createPostgresEngine } from './engine.ts';
-import type { Options } from './calls.ts';
-import { createHarness } from './harness.ts';
+import { alone, endingsOf, findInAll, follow, mutated } from './schedules.ts';
 import type { Step, Turn } from './step.ts';
 import { schedule } from './step.ts';
 
@@ -25,19 +23,6 @@ afterAll(async () => {
   await postgres.close();
 });
 
-const follow = async (
-  engines: readonly Engine[],
-  turns: readonly Turn[],
-  options: Options = {},
-  quiet = 0,
-): Promise<void> => {
-  const harness = createHarness(engines, startMs, options);
-  await harness.start();
-  for (const [index, turn] of turns.entries()) await harness.run(turn, index < quiet);
-  await harness.expectNothingStuck();
-};
-
-const alone = (step: Step): Turn => ({ kind: 'alone', step });
 const item = {
   endpoints: [0, 1, 2],
   hold: true,
@@ -171,35 +156,12 @@ const others: readonly Step[] = [
   { op: 'release', node: 0, drain: false, only: [0, 1], stale: true },
 ];
 
-const endings: readonly Turn[] = [
-  ...[...contenders, ...others].map(alone),
-  ...contenders.flatMap((first) =>
-    contenders.map((second): Turn => ({ kind: 'overlap', first, second, commit: true })),
-  ),
-];
-
-/** Each ending after each situation: what is wrong with the first that fails, or null. */
-const findInAll = async (
-  engines: readonly Engine[],
-  befores: readonly (readonly Turn[])[],
-  options: Options = {},
-): Promise<string | null> => {
-  for (const ending of endings) {
-    for (const before of befores) {
-      try {
-        await follow(engines, [...before, ending], options, before.length);
-      } catch (error) {
-        return `${(error as Error).message}\n${JSON.stringify((error as { actual?: unknown }).actual)}\n${JSON.stringify((error as { expected?: unknown }).expected)}`;
-      }
-    }
-  }
-  return null;
-};
+const endings = endingsOf(contenders, others);
 
 describe('the store on PostgreSQL does what its model does', () => {
   it(`in ${runs} random schedules (seed ${seed})`, { timeout: 120_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(schedule(24), (turns) => follow([postgres, model], turns)),
+      fc.asyncProperty(schedule(24), (turns) => follow([postgres, model], startMs, turns)),
       { seed, numRuns: runs, endOnFailure: true },
     );
   });
@@ -208,20 +170,10 @@ describe('the store on PostgreSQL does what its model does', () => {
     'with every operation, and every two at once, one held open: %s',
     { timeout: 120_000 },
     async (_situation, before) => {
-      expect(await findInAll([postgres, model], [before])).toBeNull();
+      expect(await findInAll([postgres, model], startMs, endings, [before])).toBeNull();
     },
   );
 });
-
-type Replace = readonly [find: string, replace: string];
-const mutated = (key: keyof Statements, ...replacements: Replace[]): Partial<Statements> => {
-  let { text } = statements[key] as { text: string };
-  for (const [find, replace] of replacements) {
-    if (!text.includes(find)) throw new Error(`statement ${key} has no "${find}"`);
-    text = text.replaceAll(find, replace);
-  }
-  return { [key]: { name: `${statements[key].name}_mutated`, text } };
-};
 
 /** Bugs, each with the statements it changes; every one must be found. */
 const bugs: Readonly<Record<string, Partial<Statements>>> = {
@@ -298,11 +250,11 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
     'where endpoint_id = any(array(select endpoint_id from written',
     'where false and endpoint_id = any(array(select endpoint_id from written',
   ]),
-  'an expansion is not written': mutated('insertExpanding', [
+  'an expansion is not written': mutated('insertFurther', [
     'where (msg_id in (select id from inserted)) is true\n)\nselect',
     'where false\n)\nselect',
   ]),
-  'an expansion is written for what was not inserted': mutated('insertExpanding', [
+  'an expansion is written for what was not inserted': mutated('insertFurther', [
     'where (msg_id in (select id from inserted)) is true\n)\nselect',
     'where true\n)\nselect',
   ]),
@@ -345,7 +297,7 @@ describe('the suite finds', () => {
     it(bug, { timeout: 120_000 }, async () => {
       const broken = await createPostgresEngine(database.url, startMs, replaced);
       try {
-        expect(await findInAll([broken, model], Object.values(situations))).not.toBeNull();
+        expect(await findInAll([broken, model], startMs, endings, Object.values(situations))).not.toBeNull();
       } finally {
         await broken.close();
       }
@@ -353,7 +305,7 @@ describe('the suite finds', () => {
   }
 
   it('an accept whose reply was lost is taken for held in memory', { timeout: 120_000 }, async () => {
-    const found = await findInAll([postgres, model], Object.values(situations), {
+    const found = await findInAll([postgres, model], startMs, endings, Object.values(situations), {
       remembersLostAccepts: true,
     });
     expect(found).toContain('isKnown');

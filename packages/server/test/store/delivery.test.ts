@@ -123,6 +123,7 @@ describe('a poll', () => {
         tags: null,
         payload,
         openSlot: null,
+        orderKey: null,
         expiresAtMs: null,
         contentType: 'application/json',
       },

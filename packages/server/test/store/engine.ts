@@ -18,7 +18,11 @@ export type Store = IngestStore & DispatchStore;
 
 export const ORG = 'org_conformance';
 export const APP = 'app_conformance';
-export const ENDPOINTS = ['ep_a', 'ep_b', 'ep_c'] as const;
+export const ENDPOINTS = ['ep_a', 'ep_b', 'ep_c', 'ep_d'] as const;
+/** All of its deliveries are in one order. */
+export const FIFO = 'ep_d';
+/** A dead letter stops its order. */
+const BLOCKING: readonly string[] = ['ep_b', FIFO];
 export const PARTITIONS = 4;
 
 /** Changes from outside of the ports: configuration, and time passing. */
@@ -114,6 +118,8 @@ export const createModelEngine = (startMs: number): Engine => {
             url: 'https://receiver.test/',
             disabled: false,
             paused: null,
+            fifo: id === FIFO,
+            poisonPolicy: BLOCKING.includes(id) ? 'block' : 'skip',
           });
           tx.insert('lane', id, {
             endpointId: id,
@@ -241,8 +247,9 @@ export const createPostgresEngine = async (
           `delete from partition where id >= ${PARTITIONS};
             update partition set epoch = 0, node = null, lease_until = '-infinity';
             insert into application (id, org_id, name, created_at, updated_at) values ('${APP}', '${ORG}', 'a', now(), now());
-            insert into endpoint (id, org_id, app_id, partition, url, keys, created_at, updated_at)
-              select id, '${ORG}', '${APP}', position - 1, 'https://receiver.test/', '[]', now(), now()
+            insert into endpoint (id, org_id, app_id, partition, url, keys, created_at, updated_at, fifo, poison_policy)
+              select id, '${ORG}', '${APP}', position - 1, 'https://receiver.test/', '[]', now(), now(),
+                id = '${FIFO}', case when id in ('${BLOCKING.join("','")}') then 'block' else 'skip' end
               from unnest(array['${ENDPOINTS.join("','")}']) with ordinality as e(id, position);
             insert into lane (endpoint_id, org_id, partition) select id, org_id, partition from endpoint`,
       );

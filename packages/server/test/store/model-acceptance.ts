@@ -1,4 +1,4 @@
-import type { IdempotencyKey } from '../../src/domain/message.ts';
+import { isOrdered, type IdempotencyKey } from '../../src/domain/message.ts';
 import type { IngestStore, InsertOutcome, MessageInsert } from '../../src/ingest/port.ts';
 import { inKeyOrder } from '../../src/store/insert-messages.ts';
 import { scheduledLanes } from '../../src/store/insert-params.ts';
@@ -43,6 +43,13 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
     const message = { ...accepted, payload: payloadGone ? null : accepted.payload };
     return { kind: 'repeated', message } as const;
   };
+  /** Numbers for those with an order that are due at once, as they came. */
+  const placesOf = (tx: Transaction, batch: readonly MessageInsert[]): ReadonlyMap<MessageInsert, number> =>
+    new Map(
+      batch
+        .filter(({ message, deliveries }) => message.deliverAtMs === null && isOrdered(message, deliveries))
+        .map((item) => [item, tx.nextPlace()]),
+    );
 
   const explain = (tx: Transaction, item: MessageInsert): InsertOutcome => {
     const rows = tx.scan<MessageRow>('message').map(([, row]) => row);
@@ -60,6 +67,7 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
       const results = new Map<MessageInsert, InsertOutcome | null>();
       const scheduled = scheduledLanes(batch);
       const late = new Map<string, number>();
+      const places = placesOf(tx, batch);
       for (const item of inKeyOrder(batch)) {
         const result = await insertOne(tx, item);
         if (result !== 'fresh') {
@@ -67,7 +75,8 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
           continue;
         }
         const held: string[] = [];
-        insertExpansion(tx, item);
+        const seq = places.get(item) ?? null;
+        insertExpansion(tx, item, seq);
         for (const delivery of item.unfoldedBy === null ? item.deliveries : []) {
           const owner = tx.read<PartitionRow>('partition', partitionKey(delivery.partition));
           const holds =
@@ -91,6 +100,8 @@ export const createModelAcceptance = (run: Run): Pick<IngestStore, 'insertMessag
             unknowns: 0,
             bytes: item.message.payload.byteLength,
             policy: null,
+            orderKey: delivery.orderKey,
+            seq: delivery.orderKey === null ? null : seq,
           };
           tx.insert('live', liveKey(row.messageId, row.endpointId), row);
           if (holds) held.push(delivery.endpointId);

@@ -1,5 +1,6 @@
 import type { Priority } from '../../src/domain/delivery.ts';
 import type { DispatchStore } from '../../src/dispatch/port.ts';
+import { WHOLE_ENDPOINT } from '../../src/domain/delivery.ts';
 import type { MessageInsert } from '../../src/ingest/port.ts';
 import { liveKey, lowerLanes, partitionKey } from './model-rows.ts';
 import type { Run } from './model-run.ts';
@@ -10,6 +11,7 @@ import type { EndpointRow, ExpansionRow, LiveRow, MessageRow, PartitionRow } fro
 export const insertExpansion = (
   tx: Transaction,
   { message, deliveries, unfoldedBy }: MessageInsert,
+  seq: number | null,
 ): void => {
   if (unfoldedBy === null) return;
   const row: ExpansionRow = {
@@ -22,6 +24,8 @@ export const insertExpansion = (
     endpointIds: deliveries.map(({ endpointId }) => endpointId),
     unfolded: 0,
     turnMs: tx.nowMs,
+    orderingKey: message.orderingKey,
+    seq,
   };
   tx.insert('expansion', row.messageId, row);
 };
@@ -57,7 +61,8 @@ export const createModelExpansion = (run: Run): Pick<DispatchStore, 'unfold'> =>
           .slice(turn.unfolded, unfolded)
           .map((id) => tx.read<EndpointRow>('endpoint', id))
           .filter((row) => row !== null);
-        for (const { id, partition } of endpoints) {
+        for (const { id, partition, fifo } of endpoints) {
+          const orderKey = fifo === true ? WHOLE_ENDPOINT : turn.orderingKey;
           const row: LiveRow = {
             messageId: turn.messageId,
             endpointId: id,
@@ -77,6 +82,8 @@ export const createModelExpansion = (run: Run): Pick<DispatchStore, 'unfold'> =>
             unknowns: 0,
             bytes: turn.bytes,
             policy: null,
+            orderKey,
+            seq: orderKey === null ? null : turn.seq,
           };
           tx.insert('live', liveKey(turn.messageId, id), row);
         }

@@ -1,5 +1,15 @@
 import type { DispatchStore, HeldDelivery, LaneState } from '../../src/dispatch/port.ts';
-import { cancel, liveKey, partitionKey, earliest, isExpired, letter } from './model-rows.ts';
+import {
+  cancel,
+  earliest,
+  heldOf,
+  isExpired,
+  letter,
+  liveKey,
+  lowerLanes,
+  partitionKey,
+  toNow,
+} from './model-rows.ts';
 import type { Run } from './model-run.ts';
 import type { Transaction } from './mvcc.ts';
 import type { DrainingRow, LaneRow, LiveRow, MessageRow, PartitionRow } from './rows.ts';
@@ -29,7 +39,7 @@ export const createModelLanes = (
           .scan<LiveRow>('live')
           .map(([, row]) => row)
           .filter((row) => row.endpointId === endpointId && row.state === 'waiting' && row.dueMs <= tx.nowMs)
-          .filter((row) => row.priority <= upto && owns(row))
+          .filter((row) => row.orderKey === null && row.priority <= upto && owns(row))
           .sort(order)
           .filter((row) => {
             const key = liveKey(row.messageId, row.endpointId);
@@ -56,27 +66,7 @@ export const createModelLanes = (
         }
         const { epoch } = tx.read<PartitionRow>('partition', partitionKey(row.partition))!;
         tx.write('live', key, { ...row, state: 'held', node, epoch, heldAtMs: tx.nowMs });
-        taken.push({
-          orgId: row.orgId,
-          applicationId: row.applicationId,
-          endpointId: row.endpointId,
-          messageId: row.messageId,
-          partition: row.partition,
-          epoch,
-          priority: row.priority,
-          expiresAtMs: row.expiresMs,
-          attemptsUsed: row.attempts,
-          throttled: row.throttled,
-          unknowns: row.unknowns,
-          run: row.run,
-          policy: row.policy,
-          eventType: message.eventType,
-          channels: message.channels,
-          tags: message.tags,
-          payload: message.payload,
-          contentType: message.contentType,
-          openSlot: null,
-        });
+        taken.push(heldOf(row, message, epoch));
       }
       return taken;
     });
@@ -103,6 +93,12 @@ export const createModelLanes = (
       ...lane,
       nextDueMs: nextDueMs === Infinity ? null : nextDueMs,
       abroad: abroad(tx, row),
+      hasOrdered: tx
+        .scan<LiveRow>('live')
+        .some(
+          ([, live]) =>
+            live.endpointId === row.endpointId && live.state === 'waiting' && live.orderKey !== null,
+        ),
     };
   };
 
@@ -146,7 +142,7 @@ export const createModelLanes = (
         .map(([, row]) => row.endpointId);
       const chunk = [...new Set(endpoints)].sort().slice(0, limit);
       for (const endpointId of chunk) {
-        const due = earliest(tx, endpointId);
+        const due = earliest(tx, endpointId, () => true);
         const seen = tx.read<LaneRow>('lane', endpointId);
         if (seen === null || seen.nextDueMs <= due) continue;
         const row = await tx.lock<LaneRow>('lane', endpointId);
@@ -177,15 +173,18 @@ export const createModelLanes = (
     });
 
   const cancelExpired: DispatchStore['cancelExpired'] = ({ limit }) =>
-    run((tx) => {
+    run(async (tx) => {
       let count = 0;
+      const turns = new Set<string>();
       for (const [key, row] of tx.scan<LiveRow>('live')) {
         if (count === limit || row.state !== 'waiting' || !isExpired(row, tx.nowMs)) continue;
         if (!tx.tryLock('live', key) || !tx.unchanged('live', key)) continue;
         tx.write('live', key, null);
         cancel(tx, row, 'expired');
+        if (row.orderKey !== null) turns.add(row.endpointId);
         count++;
       }
+      await lowerLanes(tx, toNow(tx, turns));
       return count;
     });
 

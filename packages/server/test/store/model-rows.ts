@@ -1,6 +1,6 @@
 import type { HeldDelivery } from '../../src/dispatch/port.ts';
 import type { Transaction } from './mvcc.ts';
-import type { ClosedRow, LaneRow, LiveRow } from './rows.ts';
+import type { ClosedRow, EndpointRow, LaneRow, LiveRow, MessageRow } from './rows.ts';
 
 // What the model's operations have in common: keys of rows, the fence, lanes, letters.
 
@@ -24,12 +24,16 @@ export const lowerLanes = async (tx: Transaction, dues: ReadonlyMap<string, numb
 export const toNow = (tx: Transaction, endpointIds: Iterable<string>): Map<string, number> =>
   new Map([...endpointIds].map((endpointId) => [endpointId, tx.nowMs]));
 
-export const earliest = (tx: Transaction, endpointId: string): number =>
+export const earliest = (
+  tx: Transaction,
+  endpointId: string,
+  counts: (row: LiveRow) => boolean = isDueByItself,
+): number =>
   Math.min(
     Infinity,
     ...tx
       .scan<LiveRow>('live')
-      .filter(([, row]) => row.endpointId === endpointId && row.state === 'waiting')
+      .filter(([, row]) => row.endpointId === endpointId && row.state === 'waiting' && counts(row))
       .map(([, row]) => row.dueMs),
   );
 
@@ -55,17 +59,64 @@ export const fenced = async (
   return tx.unchanged('live', key) ? seen : null;
 };
 
+/** Waits for its time: has an order, and is scheduled or was tried. */
+export const isTimed = ({ orderKey, state, seq, attempts, throttled, unknowns }: LiveRow): boolean =>
+  orderKey !== null && state === 'waiting' && (seq === null || attempts + throttled + unknowns > 0);
+
+/** Its time is what its lane waits for: not behind others of its key. */
+const isDueByItself = (row: LiveRow): boolean => row.orderKey === null || isTimed(row);
+
+/** What a poll answers of a row that it has taken. */
+export const heldOf = (row: LiveRow, message: MessageRow, epoch: number): HeldDelivery => ({
+  orgId: row.orgId,
+  applicationId: row.applicationId,
+  endpointId: row.endpointId,
+  messageId: row.messageId,
+  partition: row.partition,
+  epoch,
+  priority: row.priority,
+  orderKey: row.orderKey,
+  expiresAtMs: row.expiresMs,
+  attemptsUsed: row.attempts,
+  throttled: row.throttled,
+  unknowns: row.unknowns,
+  run: row.run,
+  policy: row.policy,
+  eventType: message.eventType,
+  channels: message.channels,
+  tags: message.tags,
+  payload: message.payload,
+  contentType: message.contentType,
+  openSlot: null,
+});
+
 export const isExpired = ({ expiresMs }: LiveRow, nowMs: number): boolean =>
   expiresMs !== null && expiresMs <= nowMs;
 
-const close = (tx: Transaction, row: LiveRow, end: Pick<ClosedRow, 'state' | 'reason' | 'letter'>): void => {
+type End = Omit<ClosedRow, 'messageId' | 'endpointId' | 'run'>;
+const nowhere = { orderKey: null, seq: null, blocks: false };
+
+/** Its place in its order, as a letter keeps it, and whether it blocks its key. */
+const placeOf = (tx: Transaction, { endpointId, orderKey, seq }: LiveRow, isDead: boolean) => {
+  const endpoint = tx.read<EndpointRow>('endpoint', endpointId);
+  return { orderKey, seq, blocks: isDead && seq !== null && endpoint?.poisonPolicy === 'block' };
+};
+
+const close = (tx: Transaction, row: LiveRow, end: End): void => {
   const { messageId, endpointId, run } = row;
   const closed: ClosedRow = { messageId, endpointId, run, ...end };
   if (tx.newest('closed', closedKey(closed)) === null) tx.insert('closed', closedKey(closed), closed);
 };
 
 export const letter = (tx: Transaction, row: LiveRow, reason: string): void =>
-  close(tx, row, { state: 'dead', reason, letter: 'open' });
+  close(tx, row, { state: 'dead', reason, letter: 'open', ...nowhere });
+
+/** What ended in its turn: a letter of it can be replayed in its place. */
+export const letterInPlace = (tx: Transaction, row: LiveRow, reason: string): void =>
+  close(tx, row, { state: 'dead', reason, letter: 'open', ...placeOf(tx, row, true) });
 
 export const cancel = (tx: Transaction, row: LiveRow, reason: string): void =>
-  close(tx, row, { state: 'canceled', reason, letter: null });
+  close(tx, row, { state: 'canceled', reason, letter: null, ...nowhere });
+
+export const cancelInPlace = (tx: Transaction, row: LiveRow, reason: string): void =>
+  close(tx, row, { state: 'canceled', reason, letter: null, ...placeOf(tx, row, false) });

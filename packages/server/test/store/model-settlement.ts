@@ -1,6 +1,6 @@
 import type { DispatchStore, ManualSettlement, Settlement } from '../../src/dispatch/port.ts';
 import { causeOf } from '../../src/domain/attempt.ts';
-import { liveKey, lowerLanes, waiting, fenced, letter } from './model-rows.ts';
+import { liveKey, lowerLanes, waiting, fenced, letterInPlace, toNow } from './model-rows.ts';
 import type { Run } from './model-run.ts';
 import type { AttemptRow, ClosedRow, LiveRow } from './rows.ts';
 
@@ -33,8 +33,9 @@ export const createModelSettlement = (run: Run): Pick<DispatchStore, 'settle' | 
       const retries = batch.filter(({ verdict }) => verdict.kind === 'retry');
       for (const settlement of [...ends, ...retries]) {
         const { verdict, delivery, attempt } = settlement;
-        if (verdict.kind === 'retry') {
-          lanes.set(delivery.endpointId, Math.min(lanes.get(delivery.endpointId) ?? Infinity, verdict.atMs));
+        if (verdict.kind === 'retry' || delivery.orderKey !== null) {
+          const dueMs = verdict.kind === 'retry' ? verdict.atMs : attempt.report.startedAtMs;
+          lanes.set(delivery.endpointId, Math.min(lanes.get(delivery.endpointId) ?? Infinity, dueMs));
         }
         const row = await fenced(tx, node, delivery);
         if (row === null) continue;
@@ -45,7 +46,7 @@ export const createModelSettlement = (run: Run): Pick<DispatchStore, 'settle' | 
             ? { ...waiting(row, verdict.atMs), attempts, throttled, unknowns, policy }
             : null;
         tx.write('live', liveKey(row.messageId, row.endpointId), next);
-        if (verdict.kind === 'dead') letter(tx, row, verdict.reason);
+        if (verdict.kind === 'dead') letterInPlace(tx, row, verdict.reason);
         const written: AttemptRow = {
           ...attemptRow(attempt.id, settlement, row, row.run),
           final: verdict.kind === 'retry' ? null : verdict.kind,
@@ -66,9 +67,11 @@ export const createModelSettlement = (run: Run): Pick<DispatchStore, 'settle' | 
         .scan<ClosedRow>('closed')
         .filter(([, row]) => row.messageId === messageId && row.endpointId === endpointId);
       let ends = false;
+      let isItsTurnOver = false;
       if (succeeded && open !== null && (await tx.lock('live', key)) !== null) {
         tx.write('live', key, null);
         ends = true;
+        isItsTurnOver = open.orderKey !== null;
       }
       for (const [name, seen] of letters) {
         if (!succeeded || seen.letter === null || seen.letter === 'replayed') continue;
@@ -76,6 +79,7 @@ export const createModelSettlement = (run: Run): Pick<DispatchStore, 'settle' | 
         if (row === null || row.letter === 'replayed') continue;
         tx.write('closed', name, { ...row, letter: 'replayed' });
         ends = true;
+        isItsTurnOver ||= row.blocks;
       }
       const number = Math.max(0, open?.run ?? 0, ...letters.map(([, row]) => row.run));
       const written: AttemptRow = {
@@ -84,6 +88,7 @@ export const createModelSettlement = (run: Run): Pick<DispatchStore, 'settle' | 
         nextMs: null,
       };
       tx.insert('attempt', attempt.id, written);
+      if (isItsTurnOver) await lowerLanes(tx, toNow(tx, [endpointId]));
     });
 
   return {

@@ -4,6 +4,7 @@ import type { IngestStore } from '../../src/ingest/port.ts';
 import { createModelAcceptance } from './model-acceptance.ts';
 import { createModelExpansion } from './model-expansion.ts';
 import { createModelLanes } from './model-lanes.ts';
+import { createModelOrder } from './model-order.ts';
 import { createModelOwnership } from './model-ownership.ts';
 import type { Run } from './model-run.ts';
 import { createModelSettlement } from './model-settlement.ts';
@@ -13,6 +14,7 @@ import type { ApplicationRow, EndpointRow, NoticeRow } from './rows.ts';
 const endpointConfig = (row: EndpointRow, orgId: string): EndpointConfig => ({
   eventTypes: null,
   rateLimit: null,
+  fifo: false,
   ...row,
   orgId,
   channels: null,
@@ -92,6 +94,7 @@ export const createModelStore = (run: Run): IngestStore & DispatchStore => ({
   ...createModelOwnership(run),
   ...createModelSettlement(run),
   ...createModelLanes(run),
+  ...createModelOrder(run),
   ...createModelExpansion(run),
   ...createModelConfiguration(run),
 });

@@ -28,11 +28,18 @@ export type Change = {
 export type World = {
   readonly tables: Map<string, Table>;
   seq: number;
+  /** A sequence's last number: what it gave is gone, whatever becomes of the transaction. */
+  lastPlace: number;
   /** Unix milliseconds; read once a statement. */
   readonly nowMs: () => number;
 };
 
-export const createWorld = (nowMs: () => number): World => ({ tables: new Map(), seq: 0, nowMs });
+export const createWorld = (nowMs: () => number): World => ({
+  tables: new Map(),
+  seq: 0,
+  lastPlace: 0,
+  nowMs,
+});
 
 const tableOf = (world: World, name: string): Table => {
   let table = world.tables.get(name);
@@ -125,6 +132,11 @@ export class Transaction {
     cell.lockedBy = this;
     this.locks.add(cell);
     return true;
+  }
+
+  /** The next number of the sequence. */
+  nextPlace(): number {
+    return ++this.world.lastPlace;
   }
 
   newest<T extends Row>(table: string, key: string): T | null {

@@ -48,6 +48,9 @@ const hot = {
         'settle',
         'settleManual',
         'poll',
+        'pollOrdered',
+        'unfold',
+        'cancelExpired',
         'takeOver',
         'sweep',
         'oldHeld',
@@ -62,6 +65,7 @@ const hot = {
   ),
   settleWithEvents: withEvents(statements.settle),
   insertMessages: insertForLeaf(statements.insertMessages, today),
+  insertFurther: insertForLeaf(statements.insertFurther, today),
 } as Readonly<Record<string, Statement>>;
 
 /** A scan that grows with the table, or a join that compares everything with everything. */
@@ -94,28 +98,62 @@ describe('plans, made while the tables are as good as empty', () => {
   });
 });
 
+/** How many pages a poll reads; the same settings and plan as the store's. */
+const pagesOf = async (statement: Statement, values: string): Promise<number> => {
+  await client.query(`prepare counted_${statement.name} as ${statement.text}`);
+  const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
+    `explain (analyze, buffers, format json) execute counted_${statement.name}(${values})`,
+  );
+  await client.query(`deallocate counted_${statement.name}`);
+  const { Plan: plan } = rows[0]!['QUERY PLAN'][0]!;
+  return plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!;
+};
+
+const own = async (): Promise<void> => {
+  const lease = { isTaking: true, leaseMs: 60_000, take: 256, seize: false } as const;
+  await storeOn(database).heartbeat({ node, name: 'n', role: 'all', ...lease });
+};
+
 it('a poll does not read rows that are not due yet, however many there are', async () => {
-  const store = storeOn(database);
-  await store.heartbeat({
-    node,
-    name: 'n',
-    role: 'all',
-    isTaking: true,
-    leaseMs: 60_000,
-    take: 256,
-    seize: false,
-  });
+  await own();
   await client.query(
     `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, bytes)
       select 'msg_' || n, $1, $2, $3, 7, 'waiting', n % 3, now() + interval '1 hour' + n * interval '1 ms', 10
       from generate_series(1, 100000) as n`,
     [ENDPOINT, APP, ORG],
   );
-  // The same connection settings and plan as the store's, with the buffers counted.
-  await client.query(`prepare counted as ${statements.poll.text}`);
-  const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Record<string, number> }[] }>(
-    `explain (analyze, buffers, format json) execute counted('${node}', '{${ENDPOINT}}', '{100}', 1000000, '{2}')`,
+  expect(await pagesOf(statements.poll, `'${node}', '{${ENDPOINT}}', '{100}', 1000000, '{2}'`)).toBeLessThan(
+    60,
   );
-  const { Plan: plan } = rows[0]!['QUERY PLAN'][0]!;
-  expect(plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!).toBeLessThan(60);
+});
+
+describe('a poll of what has an order', () => {
+  /** Half of it of one key, half of it each of a key of its own; the first of all waits for its time. */
+  beforeAll(async () => {
+    await own();
+    await client.query('delete from live');
+    await client.query(
+      `insert into live (msg_id, endpoint_id, app_id, org_id, partition, state, priority, due_at, bytes, order_key, seq,
+          attempts)
+        select 'msg_' || n, $1, $2, $3, 7, 'waiting', 4, case when n > 1 then now() else now() + interval '1 hour' end, 10,
+          case when n <= 500000 then 'one' else 'key ' || n end, n, case when n > 1 then 0 else 1 end
+        from generate_series(1, 1000000) as n`,
+      [ENDPOINT, APP, ORG],
+    );
+    await client.query('vacuum analyze live');
+  }, 180_000);
+  const ask = (after: string, keys: number, timed: number, asked: string): string =>
+    `'${node}', '{${ENDPOINT}}', '{"${after}"}', '{${keys}}', '{${timed}}', '{${ENDPOINT}}', '{"${asked}"}', 1000000`;
+
+  it('does not read what stands behind the first of a key', async () => {
+    expect(await pagesOf(statements.pollOrdered, ask('', 0, 0, 'one'))).toBeLessThan(60);
+    expect(await pagesOf(statements.pollOrdered, ask('', 0, 100, 'no such key'))).toBeLessThan(60);
+  });
+
+  it('passes over keys at a few pages each, wherever it goes on', async () => {
+    const pages = await pagesOf(statements.pollOrdered, ask('one', 1, 0, 'no such key'));
+    expect(pages).toBeLessThan(60);
+    const many = await pagesOf(statements.pollOrdered, ask('key 750000', 100, 0, 'no such key'));
+    expect(many).toBeLessThan(100 * 60);
+  });
 });

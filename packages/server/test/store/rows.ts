@@ -1,4 +1,4 @@
-import type { Priority } from '../../src/domain/delivery.ts';
+import type { PoisonPolicy, Priority } from '../../src/domain/delivery.ts';
 import type { AcceptedMessage, IdempotencyKey } from '../../src/domain/message.ts';
 import type { EndpointConfig, Pause } from '../../src/domain/configuration.ts';
 import type { RetryPolicy } from '../../src/domain/policy.ts';
@@ -25,6 +25,8 @@ export type EndpointRow = {
   paused: Pause | null;
   rateLimit?: EndpointConfig['rateLimit'];
   eventTypes?: EndpointConfig['eventTypes'];
+  fifo?: boolean;
+  poisonPolicy?: PoisonPolicy;
 };
 export type NoticeRow = { id: number; node: string; endpointId: string };
 export type MessageRow = AcceptedMessage & { idempotency: IdempotencyKey | null; payloadGone: boolean };
@@ -47,6 +49,8 @@ export type LiveRow = {
   unknowns: number;
   bytes: number;
   policy: RetryPolicy | null;
+  orderKey: string | null;
+  seq: number | null;
 };
 export type ExpansionRow = {
   messageId: string;
@@ -58,6 +62,8 @@ export type ExpansionRow = {
   endpointIds: readonly string[];
   unfolded: number;
   turnMs: number;
+  orderingKey: string | null;
+  seq: number | null;
 };
 export type LaneRow = {
   endpointId: string;
@@ -86,4 +92,7 @@ export type ClosedRow = {
   state: 'dead' | 'canceled';
   reason: string;
   letter: 'open' | 'replayed' | 'discarded' | null;
+  orderKey: string | null;
+  seq: number | null;
+  blocks: boolean;
 };

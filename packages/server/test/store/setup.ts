@@ -54,6 +54,7 @@ export const insertOf = (
     readonly endpoints?: readonly string[];
     readonly holdEpoch?: number;
     readonly priority?: Priority;
+    readonly orderKey?: string;
     readonly unfoldedBy?: number;
     readonly retentionHours?: number;
     readonly deliverAtMs?: number;
@@ -81,12 +82,14 @@ export const insertOf = (
       deliverAtMs: more.deliverAtMs ?? null,
       expiresAtMs: more.expiresAtMs ?? null,
       priority: more.priority ?? 1,
+      orderingKey: more.orderKey ?? null,
       createdAtMs: atMs,
     },
     deliveries: (more.endpoints ?? [ENDPOINT]).map((endpointId) => ({
       endpointId,
       partition: 7,
       holdEpoch: more.holdEpoch ?? null,
+      orderKey: more.orderKey ?? null,
     })),
   };
 };

@@ -33,7 +33,13 @@ type Rows = {
   draining: DrainingRow[];
   application: ApplicationRow[];
   endpoint: { id: string; disabled: boolean }[];
-  message: { id: string; eventId: string | null; key: string | null; gone: boolean }[];
+  message: {
+    id: string;
+    eventId: string | null;
+    key: string | null;
+    gone: boolean;
+    orderingKey: string | null;
+  }[];
   live: Omit<LiveRow, 'applicationId' | 'orgId' | 'heldAtMs'>[];
   lane: LaneRow[];
   attempt: Omit<AttemptRow, 'id'>[];
@@ -43,12 +49,16 @@ type Rows = {
 
 const stateOf = (rows: Rows, startMs: number): State => {
   const time = (ms: number | null): string => timeClass(ms, startMs);
+  // Numbers of a sequence say only which comes first.
+  const places = [...rows.live, ...rows.expansion, ...rows.closed].flatMap(({ seq }) => seq ?? []);
+  const ranks = [...new Set(places)].sort((a, b) => a - b);
+  const rank = (seq: number | null): number | null => (seq === null ? null : ranks.indexOf(seq));
   const tables: Record<string, string[]> = {
     partition: rows.partition.map((r) => line(r.id, r.epoch, r.node)),
     draining: rows.draining.map((r) => line(r.partition, r.epoch, r.node)),
     application: rows.application.map((r) => line(r.id, r.configVersion)),
     endpoint: rows.endpoint.map((r) => line(r.id, r.disabled)),
-    message: rows.message.map((r) => line(r.id, r.eventId, r.key, r.gone)),
+    message: rows.message.map((r) => line(r.id, r.eventId, r.key, r.gone, r.orderingKey)),
     live: rows.live.map((r) =>
       line(
         r.messageId,
@@ -66,6 +76,8 @@ const stateOf = (rows: Rows, startMs: number): State => {
         r.bytes,
         r.policy,
         time(r.expiresMs),
+        r.orderKey,
+        rank(r.seq),
       ),
     ),
     lane: rows.lane.map((r) =>
@@ -75,9 +87,20 @@ const stateOf = (rows: Rows, startMs: number): State => {
       line(r.messageId, r.endpointId, r.run, r.status, r.final, r.manual, r.cause, time(r.nextMs)),
     ),
     expansion: rows.expansion.map((r) =>
-      line(r.messageId, r.partition, r.priority, r.bytes, r.endpointIds, r.unfolded),
+      line(
+        r.messageId,
+        r.partition,
+        r.priority,
+        r.bytes,
+        r.endpointIds,
+        r.unfolded,
+        r.orderingKey,
+        rank(r.seq),
+      ),
     ),
-    closed: rows.closed.map((r) => line(r.messageId, r.endpointId, r.run, r.state, r.reason, r.letter)),
+    closed: rows.closed.map((r) =>
+      line(r.messageId, r.endpointId, r.run, r.state, r.reason, r.letter, r.orderKey, rank(r.seq), r.blocks),
+    ),
   };
   for (const table of Object.values(tables)) table.sort();
   return tables;
@@ -97,6 +120,7 @@ export const modelState = (world: World, startMs: number): State => {
         eventId: row.eventId,
         key: row.idempotency?.key ?? null,
         gone: row.payloadGone,
+        orderingKey: row.orderingKey,
       })),
       live: all<LiveRow>('live'),
       lane: all<LaneRow>('lane'),
@@ -113,16 +137,20 @@ const tables: Record<keyof Rows, string> = {
   draining: 'select partition, epoch, node from draining',
   application: 'select id, config_version as "configVersion" from application',
   endpoint: 'select id, disabled from endpoint',
-  message: 'select id, event_id as "eventId", idem_key as key, payload is null as gone from message',
-  live: `select msg_id as "messageId", endpoint_id as "endpointId", partition, state, priority, due_at as "dueMs",
-    epoch, node, run, attempts, throttled, unknowns, bytes, policy, expires_at as "expiresMs" from live`,
+  message: `select id, event_id as "eventId", idem_key as key, payload is null as gone,
+    ordering_key as "orderingKey" from message`,
+  live: `select msg_id as "messageId", endpoint_id as "endpointId", partition, state, due_at as "dueMs",
+    case when order_key is null then priority else priority - 3 end as priority,
+    epoch, node, run, attempts, throttled, unknowns, bytes, policy, expires_at as "expiresMs",
+    order_key as "orderKey", seq from live`,
   lane: `select endpoint_id as "endpointId", next_due as "nextDueMs", version, failing_since as "failingSinceMs",
     case when blocked_reason is not null then json_build_object('reason', blocked_reason) end as block from lane`,
   attempt: `select msg_id as "messageId", endpoint_id as "endpointId", run, status, final, trigger = 1 as manual,
     cause, next_at as "nextMs" from attempt`,
-  expansion: `select msg_id as "messageId", partition, priority, bytes, endpoint_ids as "endpointIds", unfolded
-    from expansion`,
-  closed: 'select msg_id as "messageId", endpoint_id as "endpointId", run, state, reason, letter from closed',
+  expansion: `select msg_id as "messageId", partition, priority, bytes, endpoint_ids as "endpointIds", unfolded,
+    ordering_key as "orderingKey", seq from expansion`,
+  closed: `select msg_id as "messageId", endpoint_id as "endpointId", run, state, reason, letter,
+    order_key as "orderKey", seq, blocks from closed`,
 };
 
 export const postgresState = async (client: pg.Client, startMs: number): Promise<State> => {

@@ -34,6 +34,15 @@ export type Step =
   | { readonly op: 'unfold'; readonly node: number; readonly classes?: readonly Priority[] }
   | { readonly op: 'recall'; readonly key: number; readonly hash: number }
   | { readonly op: 'poll'; readonly node: number; readonly upto?: Priority; readonly limit?: number }
+  | {
+      readonly op: 'pollOrdered';
+      readonly node: number;
+      /** By name, by a scan of all, or what waits for its time. */
+      readonly by: 'name' | 'scan' | 'time';
+      /** Keys of a lane. */
+      readonly most: number;
+      readonly budgetBytes: number;
+    }
   | { readonly op: 'settle'; readonly node: number; readonly picks: readonly Pick[] }
   | { readonly op: 'handBack'; readonly node: number; readonly picks: readonly number[] }
   | {
@@ -70,6 +79,8 @@ type AcceptItem = {
   readonly deliver?: Moment;
   readonly expires?: Moment;
   readonly priority?: Priority;
+  /** The ordering key of the message; without one only the endpoint that is fifo has an order. */
+  readonly order?: number | null | undefined;
 };
 /** Over already when the schedule begins, or days ahead. */
 export type Moment = 'past' | 'later';
@@ -98,17 +109,18 @@ export const verdictOf = (name: Pick['verdict'], startMs: number): Verdict => {
 
 const node = fc.nat(1);
 const pick = fc.nat(7);
-const endpoint = fc.nat(2);
+const endpoint = fc.nat(3);
 const priority = fc.constantFrom(...([0, 1, 2] as const));
 const item: fc.Arbitrary<AcceptItem> = fc.record({
   priority,
-  endpoints: fc.uniqueArray(endpoint, { maxLength: 3 }),
+  endpoints: fc.uniqueArray(endpoint, { maxLength: 4 }),
   hold: fc.boolean(),
   event: fc.option(fc.nat(2), { freq: 2 }),
   key: fc.option(fc.nat(2), { freq: 2 }),
   hash: fc.nat(1),
   stale: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
   unfoldedBy: fc.option(fc.nat(3), { freq: 3 }).map((partition) => partition),
+  order: fc.option(fc.nat(1), { freq: 2 }),
 });
 const scheduledItem: fc.Arbitrary<AcceptItem> = fc
   .record({ item, deliver: fc.constantFrom('past', 'later'), expires: fc.constantFrom('past', 'later') })
@@ -178,6 +190,17 @@ export const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
   {
     weight: 3,
     arbitrary: fc.record({ op: fc.constant('poll'), node, upto: priority, limit: fc.constantFrom(1, 100) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('pollOrdered'),
+      node,
+      by: fc.constantFrom('name', 'scan', 'time'),
+      most: fc.constantFrom(1, 10),
+      // A payload has seven bytes or a few more.
+      budgetBytes: fc.constantFrom(1, 8, 1_000),
+    }),
   },
   {
     weight: 2,
