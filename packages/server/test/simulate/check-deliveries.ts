@@ -110,6 +110,7 @@ export const checkDeliveries = ({ history, plan }: RunResult): Violation[] => {
         freedAt.set(key, requests.get(key)?.length ?? 0);
         return tokens.freed(commit, key, before);
       case 'poll':
+      case 'pollOrdered':
         if (before.state !== 'waiting' || after.state !== 'held') return illegal();
         if (before.dueMs > commit.databaseMs) add('schedule', atMs, `${key}: polled before it was due`);
         if (after.node !== node)

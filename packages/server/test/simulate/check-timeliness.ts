@@ -32,11 +32,12 @@ export const checkTimeliness = ({ history, plan, quietMs }: RunResult): Violatio
     let dueMs = atMs;
     const seen = requests.filter(({ messageId, endpointId }) => `${messageId} ${endpointId}` === name);
     for (const [index, request] of seen.entries()) {
-      const { rateLimit } = plan.endpoints.find((_, at) => endpointId(at) === request.endpointId)!;
+      const { rateLimit, fifo } = plan.endpoints.find((_, at) => endpointId(at) === request.endpointId)!;
       // All canaries of an endpoint may stand before it, and an owner begins with a spent window.
       const perSecond = slowed.has(request.endpointId) ? 1 : rateLimit;
       const slotsMs = perSecond === null ? 0 : (2 + requests.length / perSecond) * 1_000;
-      if (request.beganMs - dueMs > LATE_MS + slotsMs) {
+      const turnsMs = fifo ? requests.length * (plan.waitsSeconds[0] ?? 0) * 1_000 * JITTER : 0;
+      if (request.beganMs - dueMs > LATE_MS + slotsMs + turnsMs) {
         const detail = `${name}: request ${index + 1} comes ${Math.round(request.beganMs - dueMs)} ms after it was due`;
         return [{ rule: 'late', atMs: request.sentMs, detail }];
       }

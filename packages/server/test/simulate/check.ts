@@ -1,5 +1,6 @@
 import { checkAcceptance } from './check-acceptance.ts';
 import { checkDeliveries } from './check-deliveries.ts';
+import { checkOrder } from './check-order.ts';
 import { checkRates } from './check-rates.ts';
 import { checkTimeliness } from './check-timeliness.ts';
 import type { RunResult } from './run.ts';
@@ -24,6 +25,7 @@ export type Rule =
   | 'configuration'
   | 'concurrency'
   | 'rate'
+  | 'order'
   | 'late'
   | 'stuck'
   | 'broken'
@@ -42,6 +44,7 @@ export const check = (result: RunResult): readonly Violation[] => [
   ...checkDeliveries(result),
   ...checkAcceptance(result),
   ...checkRates(result),
+  ...checkOrder(result),
   ...checkTimeliness(result),
   ...result.left.map((detail): Violation => ({ rule: 'stuck', atMs: Infinity, detail })),
   ...result.history.of('broken').map(({ atMs, detail }): Violation => ({ rule: 'broken', atMs, detail })),

@@ -1,8 +1,9 @@
 import type { NoticeBoard } from '../../src/api/port.ts';
-import { noticeKey, partitionKey } from '../store/model-rows.ts';
+import { lowerLanes, noticeKey, partitionKey, toNow } from '../store/model-rows.ts';
 import type { Run } from '../store/model-run.ts';
 import type {
   ApplicationRow,
+  ClosedRow,
   EndpointRow,
   LaneRow,
   NodeRow,
@@ -16,6 +17,8 @@ export type EndpointApi = {
   /** False when there is no such endpoint. */
   readonly update: (id: string, change: Partial<EndpointRow>) => Promise<boolean>;
   readonly remove: (id: string) => Promise<boolean>;
+  /** Lets the blocked keys of an endpoint go on; how many there were. */
+  readonly release: (id: string) => Promise<number>;
 };
 
 export const newLane = ({ id, partition }: EndpointRow): LaneRow => ({
@@ -71,6 +74,18 @@ export const createEndpointApi = (statement: (operation: string) => Run): Endpoi
         if ((await tx.lock('endpoint', id)) === null) return false;
         tx.write('endpoint', id, null);
         return true;
+      }),
+    release: (id) =>
+      statement('releaseKeys')(async (tx) => {
+        const blocking = tx
+          .scan<ClosedRow>('closed')
+          .filter(([, row]) => row.endpointId === id && row.blocks && row.letter === 'open');
+        for (const [key] of blocking) {
+          const row = await tx.lock<ClosedRow>('closed', key);
+          tx.write('closed', key, { ...row!, blocks: false });
+        }
+        if (blocking.length > 0) await lowerLanes(tx, toNow(tx, [id]));
+        return blocking.length;
       }),
   };
 };

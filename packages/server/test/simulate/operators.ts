@@ -19,10 +19,14 @@ export const endpointRow = (index: number, plan: EndpointPlan): EndpointRow => (
   paused: null,
   rateLimit: plan.rateLimit,
   eventTypes: plan.eventType === null ? null : [eventTypeOf(plan.eventType)],
+  fifo: plan.fifo,
+  poisonPolicy: plan.poisonPolicy,
 });
 
 export type Operators = {
   readonly change: (change: Pick<Change, 'slot' | 'endpoint' | 'to'>) => void;
+  /** Lets all blocked keys of an endpoint go on, through the API of a node; whoever cannot be reached is asked again by the caller. */
+  readonly release: (of: Pick<Change, 'slot' | 'endpoint'>) => void;
   readonly waiting: () => number;
 };
 
@@ -120,6 +124,18 @@ export const createOperators = (deps: {
 
   return {
     waiting: () => waiting,
+    release: ({ slot, endpoint }) => {
+      const process = deps.processAt(slot);
+      const id = endpointId(endpoint);
+      process?.enter(() => {
+        process.endpoints.release(id).then(
+          (count) => {
+            if (count > 0) process.dispatcher.wake(id, process.nowMs());
+          },
+          () => {},
+        );
+      });
+    },
     change: (change) => {
       waiting++;
       const before = turns.get(change.endpoint) ?? Promise.resolve();

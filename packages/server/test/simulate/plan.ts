@@ -1,4 +1,4 @@
-import type { Priority } from '../../src/domain/delivery.ts';
+import type { PoisonPolicy, Priority } from '../../src/domain/delivery.ts';
 import { between, createStreams, pick, whole, type Chance } from './chance.ts';
 
 /** What messages name, in turns; null: nothing. */
@@ -19,6 +19,8 @@ export type Post = {
   readonly twin: boolean;
   readonly bytes: number;
   readonly priority: Priority | null;
+  /** null: it has an order only where the endpoint is fifo. */
+  readonly orderingKey: number | null;
 };
 
 /** A change of an endpoint through the API of a node. */
@@ -84,6 +86,8 @@ export type EndpointPlan = {
   readonly eventType: number | null;
   /** Comes into being by a change, later. */
   readonly isLate: boolean;
+  readonly fifo: boolean;
+  readonly poisonPolicy: PoisonPolicy;
 };
 
 /** All that happens to a run from outside. With its seed it is the run. */
@@ -227,6 +231,7 @@ const postsOf = (chance: Chance, plan: Omit<Plan, 'events'>): Post[] => {
         twin: chance() < 0.1,
         bytes: 1 + whole(chance, 400),
         priority: CLASSES[posts.length % CLASSES.length]!,
+        orderingKey: null,
       });
     }
     atMs += between(chance, 0, (2 * plan.stormMs) / count);
@@ -254,7 +259,29 @@ const followersOf = (
       twin: false,
       bytes: 20,
       priority: null,
+      orderingKey: null,
     }));
+
+/** Half of the seeds have endpoints and messages with an order, from a stream of chance of their own. */
+const withOrder = (chance: Chance, plan: Plan): Plan => {
+  if (chance() < 0.5) return plan;
+  const keys = whole(chance, 3);
+  return {
+    ...plan,
+    // Or hardly any delivery would ever be given up, and block those behind it.
+    waitsSeconds: chance() < 0.5 ? plan.waitsSeconds : plan.waitsSeconds.slice(0, 1),
+    endpoints: plan.endpoints.map((endpoint) => ({
+      ...endpoint,
+      fifo: chance() < 0.4,
+      poisonPolicy: chance() < 0.5 ? 'block' : 'skip',
+    })),
+    events: plan.events.map((event) =>
+      event.kind === 'post' && keys > 0 && chance() < 0.8
+        ? { ...event, orderingKey: whole(chance, keys) }
+        : event,
+    ),
+  };
+};
 
 /** What a seed stands for. */
 export const planOf = (seed: number): Plan => {
@@ -268,6 +295,8 @@ export const planOf = (seed: number): Plan => {
       rateLimit,
       eventType: chance() < 0.2 ? whole(chance, 2) : null,
       isLate: index >= applications && chance() < 0.15,
+      fifo: false,
+      poisonPolicy: 'skip',
     };
   });
   const quiet: Omit<Plan, 'events'> = {
@@ -284,5 +313,6 @@ export const planOf = (seed: number): Plan => {
   const posts = postsOf(chance, quiet);
   const followers = followersOf(chance, quiet, changes, posts.length);
   const events = [...posts, ...followers, ...changes, ...faultsOf(chance, quiet)];
-  return { ...quiet, events: events.sort((a, b) => a.atMs - b.atMs) };
+  const plan = { ...quiet, events: events.sort((a, b) => a.atMs - b.atMs) };
+  return withOrder(createStreams(seed)('order'), plan);
 };

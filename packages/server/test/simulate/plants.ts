@@ -108,6 +108,31 @@ export const plants: Readonly<Record<string, readonly Edit[]>> = {
   'two-times-in-a-turn': [
     src('dispatch/starter.ts', 'review(lane, nowMs, monotonicMs)', 'review(lane, nowMs)'),
   ],
+  'order-from-memory': [src('ingest/ingest.ts', ' || orderKey !== null;', ';')],
+  'order-past-the-held': [
+    model('model-order.ts', "placedOf(place).every(({ state }) => state !== 'held') &&", ''),
+  ],
+  'order-past-the-retry': [
+    model(
+      'model-order.ts',
+      ".filter(({ state }) => state === 'waiting')",
+      ".filter(({ state, dueMs }) => state === 'waiting' && dueMs <= tx.nowMs)",
+    ),
+  ],
+  'order-past-the-dead': [model('model-order.ts', "blocks && letter === 'open'", 'false')],
+  'order-by-arrival': [
+    model('model-order.ts', '.sort((a, b) => a.seq - b.seq)[0]', '.sort((a, b) => a.dueMs - b.dueMs)[0]'),
+  ],
+  'order-of-the-own-only': [
+    model(
+      'model-order.ts',
+      "placedOf(place).every(({ state }) => state !== 'held') &&",
+      "placedOf(place).every((row) => row.state !== 'held' || tx.read('partition', partitionKey(row.partition)).epoch !== row.epoch) &&",
+    ),
+  ],
+  'order-scan-forgotten': [
+    src('dispatch/lane-order.ts', 'if (hasOrdered && dueMs <= nowMs) return wantAll(order);', ''),
+  ],
   'sent-after-standing-still': [
     src(
       'dispatch/ownership.ts',

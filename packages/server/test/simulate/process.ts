@@ -67,6 +67,8 @@ export type SimulatedProcess = {
   readonly ingest: Ingest;
   readonly endpoints: StoreClient['endpoints'];
   readonly onConfigChange: ApiDeps['onConfigChange'];
+  /** By the process's own clock. */
+  readonly nowMs: () => number;
   readonly isDead: () => boolean;
   readonly isPaused: () => boolean;
   /** Runs inside the process: later if it is paused, never if it is dead. */
@@ -223,7 +225,7 @@ export const createProcess = (deps: {
     // Nobody tells the other nodes: what they accept for one another is found by their scans.
     admission: createAdmission(
       dispatcher,
-      (endpointId) => dispatcher.wake(endpointId, clock.nowMs()),
+      (endpointId, line) => dispatcher.wake(endpointId, clock.nowMs(), line),
       () => {},
     ),
     node,
@@ -245,6 +247,7 @@ export const createProcess = (deps: {
     ingest,
     endpoints,
     onConfigChange: createConfigChanges({ node, ingest, dispatcher, notices, sleep }),
+    nowMs: clock.nowMs,
     isDead: () => state === 'dead',
     isPaused: () => state === 'paused',
     enter,

@@ -8,6 +8,7 @@ import type { VirtualTime } from './virtual-time.ts';
 
 export const ORG = 'org_1';
 export const applicationId = (index: number): string => `app_${index}`;
+export const orderingKeyOf = (index: number): string => `key.${index}`;
 export const eventTypeOf = (index: number): string => `type.${index}`;
 
 /** A request is given up after so long: the producer does not know what became of it. */
@@ -104,7 +105,7 @@ export const createProducers = (deps: {
           deliverAtMs: null,
           expiresAtMs: null,
           priority,
-          orderingKey: null,
+          orderingKey: post.orderingKey === null ? null : orderingKeyOf(post.orderingKey),
           occurredAtMs: null,
           application: null,
         },
