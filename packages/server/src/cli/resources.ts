@@ -79,6 +79,18 @@ const RESOURCES: readonly Resource[] = [
         help: 'Whether it gets nothing.',
       },
       { flag: '--rate-limit <count>', name: 'rateLimit', kind: 'number', help: 'Attempts a second.' },
+      {
+        flag: '--fifo <true|false>',
+        name: 'fifo',
+        kind: 'boolean',
+        help: 'Whether it gets its messages in the order of the posts, one at a time.',
+      },
+      {
+        flag: '--poison-policy <block|skip>',
+        name: 'poisonPolicy',
+        kind: 'text',
+        help: 'Whether a dead letter stops what comes after it in its order.',
+      },
       description,
     ],
     needs: ['url'],
@@ -275,7 +287,13 @@ const toolsOf = (resource: Resource): readonly Tool[] => {
   ];
 };
 
-const ofEndpoint = [...CONNECTION_OPTIONS, APP_OPTION];
+export const ofEndpoint = [...CONNECTION_OPTIONS, APP_OPTION];
+
+/** The endpoint that a command names, and the line to its server. */
+export const openEndpoint = async (input: ToolInput): Promise<{ connection: Connection; path: string }> => {
+  const { connection, path } = await open(RESOURCES[1]!, input);
+  return { connection, path: `${path}/${idOf(input)}` };
+};
 
 export const resourceTools: readonly Tool[] = [
   ...RESOURCES.flatMap(toolsOf),
@@ -284,8 +302,8 @@ export const resourceTools: readonly Tool[] = [
     summary: 'Print the secret to verify its webhooks with, alone on standard output.',
     options: ofEndpoint,
     run: async (input) => {
-      const { connection, path } = await open(RESOURCES[1]!, input);
-      const { key } = await connection.call('GET', `${path}/${idOf(input)}/secret`);
+      const { connection, path } = await openEndpoint(input);
+      const { key } = await connection.call('GET', `${path}/secret`);
       input.print.result({ secret: key }, str(key));
       return 0;
     },

@@ -17,6 +17,7 @@ const MESSAGE_OPTIONS = [
   ...CONNECTION_OPTIONS,
   APP_OPTION,
   ['--event-id <id>', 'Your own id of the event; a second message with it is refused.'],
+  ['--ordering-key <key>', 'Messages of one key arrive in the order in which they were posted.'],
   ['--channels <names>', 'Channels, separated by commas.'],
   ['--tags <names>', 'Tags to find it by, separated by commas.'],
   ['--wait [seconds]', 'Wait for the deliveries (30 s) and fail unless all succeed.'],
@@ -103,10 +104,12 @@ const post = async (
 ): Promise<ExitCode> => {
   const { flags, print } = input;
   const [eventId, channels, tags] = [text(flags, 'eventId'), list(flags, 'channels'), list(flags, 'tags')];
+  const orderingKey = text(flags, 'orderingKey');
   const message = await connection.call('POST', `/app/${app}/msg`, {
     eventType,
     ...content,
     ...(eventId === undefined ? {} : { eventId }),
+    ...(orderingKey === undefined ? {} : { orderingKey }),
     ...(channels === undefined ? {} : { channels }),
     ...(tags === undefined ? {} : { tags }),
   });

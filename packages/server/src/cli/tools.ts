@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { benchTool } from './bench.ts';
+import { blockedKeyTools } from './blocked-keys.ts';
 import { completionTool, type Known } from './completion.ts';
 import type { DoctorTools } from './doctor-checks.ts';
 import { doctorTool } from './doctor.ts';
@@ -41,6 +42,7 @@ export const createTools =
       replayTool,
       verifyTool,
       ...resourceTools,
+      ...blockedKeyTools,
       receiverTool,
       producerTool,
       doctorTool(doctor),

@@ -1,7 +1,7 @@
 // The resources of a real server from the command line, and what commands say when something is wrong.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../ports.ts';
-import { run } from './posthorn.ts';
+import { eventually, run } from './posthorn.ts';
 import { commandsOn, startRealServer, type RealServer, type Shown } from './real-server.ts';
 
 let server: RealServer;
@@ -62,6 +62,36 @@ describe('resources', () => {
   });
 });
 
+describe('ordering keys', () => {
+  it('that a dead letter has stopped are listed and released', async () => {
+    await newApp('orders', `http://127.0.0.1:${await freePort()}/`);
+    const app = ['--app', 'orders'];
+    const settings = ['--poison-policy', 'block', '--data', '{"retryPolicy":[]}'];
+    expect(await json('endpoints', 'update', 'hook', ...app, ...settings)).toMatchObject({
+      poisonPolicy: 'block',
+      fifo: false,
+    });
+    const { id } = await json('send', 'a', '{}', ...app, '--ordering-key', 'invoice 42');
+    await json('send', 'a', '{}', ...app, '--ordering-key', 'invoice 42');
+    const blocked = async (): Promise<Shown[]> =>
+      (await json('endpoints', 'blocked', 'hook', ...app))['data'] as Shown[];
+    await eventually('a blocked key', async () => (await blocked()).length === 1);
+    expect(await blocked()).toMatchObject([{ orderingKey: 'invoice 42', msgId: id, reason: 'exhausted' }]);
+    const shown = await cli('endpoints', 'blocked', 'hook', ...app);
+    expect(shown.out).toMatch(/orderingKey +msgId +since +reason +waiting\ninvoice 42 +msg_/);
+    expect(await cli('endpoints', 'release', 'hook', ...app, '--key', 'another')).toMatchObject({
+      out: '0\n',
+    });
+    expect(await json('endpoints', 'release', 'hook', ...app, '--key', 'invoice 42')).toEqual({
+      released: 1,
+    });
+    // The next one dies as well, and stops it again.
+    await eventually('the next one', async () => (await blocked()).some(({ msgId }) => msgId !== id));
+    await json('endpoints', 'update', 'hook', ...app, '--fifo', 'true');
+    expect(await cli('endpoints', 'release', 'hook', ...app)).toMatchObject({ code: 0, out: '1\n' });
+  });
+});
+
 describe('what goes wrong', () => {
   it.each([
     [['apps', 'get', 'nobody'], 1, 'not_found'],
@@ -70,6 +100,8 @@ describe('what goes wrong', () => {
     [['send', 'a', 'no json', '--app', 'nobody'], 2, 'usage'],
     [['send', 'a', '@/nowhere', '--app', 'nobody'], 2, 'no_file'],
     [['send', 'a b', '{}', '--app', 'nobody'], 1, 'invalid'],
+    [['endpoints', 'blocked', 'x', '--app', 'nobody'], 1, 'not_found'],
+    [['endpoints', 'create', '--app', 'x', '--to', 'http://a.test', '--fifo', 'yes'], 2, 'usage'],
     [['apps', 'update', 'x'], 2, 'usage'],
     [['tail', '--since', 'never'], 2, 'usage'],
     [['tail', '--limit', '0'], 2, 'usage'],
