@@ -31,7 +31,7 @@ export const pruneStatements = {
     text: `with old as (select t.id from task t where t.id < $1 order by t.id limit $2)
       delete from task t using old o where t.id = o.id returning 1`,
   },
-  // Of messages that are dropped: the oldest leaf is the oldest message.
+  // Of messages that are dropped: the oldest leaf is the oldest message. Not what a key stands still for.
   closed: {
     name: 'prune_closed',
     text: `with oldest as (
@@ -39,7 +39,10 @@ export const pruneStatements = {
         from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'message'::regclass
       ), old as (
         select d.endpoint_id, d.msg_id, d.run from closed d
-        where d.msg_id < (select id from oldest) order by d.msg_id limit $1)
+        where d.msg_id < (select id from oldest)
+          and not (d.blocks and d.letter = 'open' and exists (
+            select from endpoint e where e.id = d.endpoint_id and e.deleted_at is null))
+        order by d.msg_id limit $1)
       delete from closed d using old o
       where d.endpoint_id = o.endpoint_id and d.msg_id = o.msg_id and d.run = o.run returning 1`,
   },
@@ -47,7 +50,7 @@ export const pruneStatements = {
 
 /**
  * Deletes what has outlived its use, in chunks: hourly counts of more than 401 days ago, background tasks and what
- * they found after 90 days, dead letters whose messages were dropped. Safe on several nodes at once.
+ * they found after 90 days, dead letters whose messages were dropped, unless they block a key. Safe on several nodes at once.
  */
 export const createPrune = (database: Database, nowMs: () => number) => async (): Promise<void> => {
   const all = async (statement: Statement, ...params: readonly SqlParam[]): Promise<void> => {

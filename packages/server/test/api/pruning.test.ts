@@ -69,6 +69,26 @@ it('dead letters are kept as long as their messages', async () => {
   expect(rows).toEqual([{ msg_id: kept }]);
 });
 
+it('a dead letter that blocks a key is kept until somebody has dealt with it, or the endpoint is gone', async () => {
+  const app = await addApplication(harness);
+  const stays = await addEndpoint(harness, app);
+  const goes = await addEndpoint(harness, app);
+  const old = idAt('message', harness.nowMs() - 1000 * DAY_MS);
+  for (const endpoint of [stays, goes]) await addClosed(harness, app, endpoint, old);
+  await harness.pool.query(`update closed set blocks = true, order_key = 'k', seq = 1 where app_id = $1`, [
+    app,
+  ]);
+  await harness.call('DELETE', `/app/${app}/endpoint/${goes}`);
+  const left = async (): Promise<unknown> => {
+    await prune();
+    const { rows } = await harness.pool.query('select endpoint_id from closed where app_id = $1', [app]);
+    return rows;
+  };
+  expect(await left()).toEqual([{ endpoint_id: stays }]);
+  await harness.call('POST', `/app/${app}/endpoint/${stays}/blocked-key/release`, {});
+  expect(await left()).toEqual([]);
+});
+
 it('nothing is searched through for it', async () => {
   await harness.pool.query('analyze');
   const client = await harness.pool.connect();
