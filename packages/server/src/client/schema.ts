@@ -66,6 +66,8 @@ export interface components {
         readonly pool: number;
         /** Format: date-time */
         readonly now: string;
+        /** @description Whether the database itself keeps the rows of one tenant from the others. */
+        readonly rowSecurity: boolean;
       };
     };
     readonly ApplicationIn: {
