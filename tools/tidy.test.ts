@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'clock.ts': ['domain'],
   'config.ts': ['domain', 'settings.ts'],
   'settings.ts': ['domain'],
-  'housekeeping.ts': [],
+  'housekeeping.ts': ['store', 'type api', 'type clock.ts'],
   'with-database.ts': ['cli', 'supervised-postgres.ts', 'server.ts'],
   'wipe.ts': ['cli', 'embedded'],
   'start-on.ts': ['cli', 'api', 'server.ts'],
@@ -35,6 +35,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'joining.ts': ['domain', 'store', 'type config.ts', 'type clock.ts'],
   'supervised-postgres.ts': ['embedded'],
   'auditing.ts': ['domain', 'type store'],
+  'limiting.ts': ['api', 'type observe', 'type dispatch', 'type config.ts', 'type clock.ts'],
 };
 /** The composition: the only files that know every folder. */
 const KNOWS_ALL = ['main.ts', 'server.ts', 'upkeep.ts', 'wiring.ts'];
@@ -271,11 +272,12 @@ const PLANTED: readonly (readonly [string, string, string])[] = [
   ['layers', src('clock.ts'), `import { x } from './config.ts';`],
   ['layers', src('config.ts'), `import { x } from './cli/x.ts';`],
   ['layers', src('settings.ts'), `import { load } from './config.ts';`],
-  ['layers', src('housekeeping.ts'), `import { x } from './store/x.ts';`],
+  ['layers', src('housekeeping.ts'), `import { x } from './dispatch/x.ts';`],
   ['layers', src('with-database.ts'), `import { x } from './store/x.ts';`],
   ['layers', src('wipe.ts'), `import { x } from './store/x.ts';`],
   ['layers', src('start-on.ts'), `import { x } from './store/x.ts';`],
   ['layers', src('pool.ts'), `import { x } from './dispatch/x.ts';`],
+  ['layers', src('limiting.ts'), `import { x } from './store/x.ts';`],
   ['layers', src('auditing.ts'), `import { x } from './store/x.ts';`],
   ['layers', src('databases.ts'), `import { x } from './api/x.ts';`],
   ['layers', src('joining.ts'), `import { x } from './api/x.ts';`],

@@ -80,10 +80,12 @@ const parseValue = (setting: Setting, text: string): { value: unknown } | { prob
     }
     case 'number': {
       const value = Number(text);
-      const { min = -Infinity, max = Infinity } = setting;
+      const { min = -Infinity, max = Infinity, unit = '' } = setting;
       if (text.trim() === '' || !Number.isFinite(value)) return { problem: `"${text}" is not a number` };
       if (value < min || value > max)
-        return { problem: `${text} is out of range: ${min} to ${max} ${setting.unit ?? ''}`.trim() };
+        return { problem: `${text} is out of range: ${min} to ${max} ${unit}`.trim() };
+      if (setting.whole === true && !Number.isInteger(value))
+        return { problem: `${text} is no whole number; write one from ${min} to ${max}` };
       return { value };
     }
     case 'list':

@@ -23,13 +23,14 @@ import type { DispatchStore, NodeRole } from './dispatch/port.ts';
 import { systemTimers } from './dispatch/timers.ts';
 import type { Line } from './domain/delivery.ts';
 import { createIdSource } from './domain/ids.ts';
-import { keepHouse } from './housekeeping.ts';
+import { keepHouse, LEAF_RETENTION_DAYS, storeChores } from './housekeeping.ts';
 import { createBodyReader } from './ingest/body.ts';
 import { createMessageRoutes } from './ingest/http.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createEventPoster } from './ingest/post-events.ts';
 import type { IngestStore } from './ingest/port.ts';
 import { checkJoin } from './joining.ts';
+import { limitRequests } from './limiting.ts';
 import { logFindings } from './observe/audit.ts';
 import { observeDispatch } from './observe/dispatch.ts';
 import type { Logger } from './observe/log.ts';
@@ -40,15 +41,11 @@ import { openPeering } from './peering.ts';
 import { retryWindowSeconds } from './outcome/retry-policy.ts';
 import { createApiStore } from './store/api-store.ts';
 import { createAuditStore } from './store/audit.ts';
-import { expirePayloads } from './store/expire-payloads.ts';
 import { createPostgresStore } from './store/index.ts';
-import { dropOldLeaves, makeLeavesAhead } from './store/leaves.ts';
 import { createEventOutbox } from './store/operational-events.ts';
 import { createOldestWriter } from './store/oldest-writer.ts';
-import { createPrune } from './store/prune.ts';
 import { createRevocationStore } from './store/revocations.ts';
 import { createSealer } from './store/sealed.ts';
-import { createRollUp } from './store/statistic-roll-up.ts';
 import {
   attemptSettings,
   createAdmission,
@@ -102,18 +99,11 @@ export type StartResult =
   | { readonly kind: 'running'; readonly server: RunningServer }
   | { readonly kind: 'failed'; readonly name: string; readonly problem: string };
 
-// Beyond the longest payload retention, so that a payload goes by its own end and not by its leaf's.
-const LEAF_RETENTION_DAYS = 90;
-const LEAVES_AHEAD_DAYS = 7;
 const HOUR_MS = 3_600_000;
-// Retention is counted in hours: what has expired is gone for every reader at once, and from the disk soon.
-const EXPIRE_MS = 300_000;
 /** A request that has begun to arrive when everything else has ended is waited for so long. */
 const LAST_REQUESTS_MS = 500;
-const ROLL_UP_MS = 60_000;
 const AUDIT_MS = 60_000;
 const DISK_MS = 10_000;
-const IDEMPOTENCY_KEEP_MS = 24 * HOUR_MS;
 const REVOCATIONS_MS = 2_000;
 const TASK_PAUSE_MS = 1_000;
 
@@ -250,6 +240,14 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     oldestWriterMs: createOldestWriter(apiDatabase),
     headersOf: createRequestHeaders(clock, outgoing),
   });
+  const limits = limitRequests({
+    config,
+    authenticator,
+    applications: apiStore.applications,
+    store,
+    clock,
+    metrics,
+  });
   const bodies = createBodyReader({ maxBytes: config.maxBody, maxPendingBytes: config.maxPending });
   const messageRoutes = createMessageRoutes({
     ingest,
@@ -258,6 +256,7 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     createApplication: createApplicationFor(apiDeps),
     bodies,
     nowMs: clock.nowMs,
+    onBatch: limits.charge,
     onAnswer: metrics.accepted,
     onError,
   });
@@ -278,7 +277,14 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
     routes:
       config.role === 'worker'
         ? [operatorRoutes]
-        : [...(options.routes ?? []), refuseLoops(mark), refuseEncodings, messageRoutes, operatorRoutes],
+        : [
+            ...(options.routes ?? []),
+            refuseLoops(mark),
+            refuseEncodings,
+            ...limits.routes,
+            messageRoutes,
+            operatorRoutes,
+          ],
     fetch: config.role === 'worker' ? async () => errorResponse(servesNoApi) : api.fetch,
     ...(config.role === 'worker' ? {} : { upgrade: listenChannel.upgrade }),
   });
@@ -297,19 +303,8 @@ export const startServer = async (options: ServerOptions): Promise<StartResult> 
   };
   const house = keepHouse(
     [
-      { name: 'make leaves', everyMs: HOUR_MS, run: () => makeLeavesAhead(hotDatabase, LEAVES_AHEAD_DAYS) },
-      { name: 'drop leaves', everyMs: HOUR_MS, run: () => dropOldLeaves(apiDatabase, LEAF_RETENTION_DAYS) },
-      { name: 'roll up statistics', everyMs: ROLL_UP_MS, run: createRollUp(apiDatabase, clock.monotonicMs) },
-      { name: 'prune', everyMs: HOUR_MS, run: createPrune(apiDatabase, clock.nowMs) },
-      { name: 'expire payloads', everyMs: EXPIRE_MS, run: () => expirePayloads(apiDatabase) },
-      {
-        name: 'prune idempotency keys',
-        everyMs: HOUR_MS,
-        run: async () => {
-          const beforeMs = clock.nowMs() - IDEMPOTENCY_KEEP_MS;
-          while ((await apiStore.idempotency.prune(beforeMs)) > 0);
-        },
-      },
+      ...storeChores({ hotDatabase, apiDatabase, idempotency: apiStore.idempotency, clock }),
+      ...limits.chores,
       { name: 'audit', everyMs: AUDIT_MS, run: audit },
       { name: 'look how full the disk is', everyMs: DISK_MS, run: async () => diskWatch?.look() },
       { name: 'learn of revoked tokens', everyMs: REVOCATIONS_MS, run: revocations.refresh },

@@ -18,7 +18,12 @@ type Common = {
 export type Setting =
   | (Common & { readonly kind: 'text' })
   | (Common & { readonly kind: 'boolean' })
-  | (Common & { readonly kind: 'number'; readonly min?: number; readonly max?: number })
+  | (Common & {
+      readonly kind: 'number';
+      readonly min?: number;
+      readonly max?: number;
+      readonly whole?: true;
+    })
   | (Common & { readonly kind: 'list' })
   | (Common & { readonly kind: 'choice'; readonly choices: readonly string[] });
 
@@ -183,6 +188,35 @@ export const settings = {
     max: 100000,
     unit: 'attempts',
     description: 'Attempts in flight from this process.',
+  },
+  tokenRate: {
+    kind: 'number',
+    env: 'POSTHORN_TOKEN_RATE',
+    min: 1,
+    max: 1_000_000,
+    whole: true,
+    unit: 'requests a second',
+    description:
+      'What one token of an organisation may ask of the API, beyond it 429 with Retry-After. Not set: no limit.',
+  },
+  applicationRate: {
+    kind: 'number',
+    env: 'POSTHORN_APPLICATION_RATE',
+    min: 1,
+    max: 1_000_000,
+    whole: true,
+    unit: 'messages a second',
+    description: 'What may be posted to one application, beyond it 429 with Retry-After. Not set: no limit.',
+  },
+  consumerRate: {
+    kind: 'number',
+    env: 'POSTHORN_CONSUMER_RATE',
+    min: 1,
+    max: 1_000_000,
+    whole: true,
+    unit: 'requests a second',
+    description:
+      'What one token of an application may ask of the API, beyond it 429 with Retry-After. Not set: no limit.',
   },
   maxBody: {
     kind: 'number',

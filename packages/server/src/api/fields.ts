@@ -86,7 +86,7 @@ export const rate = (message: string): z.ZodType<number, number> =>
   z
     .int()
     .min(1, message)
-    .max(65_535, 'must fit in 16 bits')
+    .max(65_535, 'must be at most 65535')
     .openapi({ type: 'integer', minimum: 1, maximum: 65_535 });
 
 /** A class of urgency by its name. */

@@ -21,8 +21,8 @@ import {
   refuseSocket,
 } from './http-errors.ts';
 
-/** Takes a request and says true, or leaves it to the next. */
-export type Route = (request: IncomingMessage, response: ServerResponse) => boolean;
+/** Takes a request and says true, or leaves it to the next. May take its time, but never rejects. */
+export type Route = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 export type ListenOptions = {
   /** `host:port`; port 0 takes any free one. IPv6 hosts in brackets. */
@@ -85,6 +85,16 @@ export const listen = async (options: ListenOptions): Promise<ListenResult> => {
   let isClosing = false;
   const limits = options.clients ?? clientLimits;
   const mayWait = boundPipelines(limits);
+  const offer = (request: IncomingMessage, response: ServerResponse, from: number): void => {
+    for (let index = from; index < options.routes.length; index++) {
+      const isTaken = options.routes[index]!(request, response);
+      if (isTaken === true) return;
+      if (isTaken === false) continue;
+      void isTaken.then((isLate) => (isLate ? undefined : offer(request, response, index + 1)));
+      return;
+    }
+    void fallback(request, response);
+  };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     // It has no socket yet while an earlier answer is on its way.
     if (response.socket === null && !mayWait(request.socket, response)) return;
@@ -94,8 +104,7 @@ export const listen = async (options: ListenOptions): Promise<ListenResult> => {
       return refuseRequest(response, badRequest);
     }
     request.url = path;
-    for (const route of options.routes) if (route(request, response)) return;
-    void fallback(request, response);
+    offer(request, response, 0);
   };
   const settings = {
     headersTimeout: limits.headersMs,

@@ -32,6 +32,11 @@ const refusals = {
   404: ['There is no such thing, or it is not yours', 'not_found', 'Entity not found'],
   409: ['It conflicts with what is there', 'conflict', 'A conflict has occurred'],
   413: ['The body is too large', 'payload_too_large', 'Request payload is too large.'],
+  429: [
+    'More than the operator’s limits allow; the answer says when to try again',
+    'rate_limited',
+    'More than 100 requests a second (limit "token"); nothing was done; try again in 1 s',
+  ],
   503: [
     'Not now; the answer says when to try again',
     'unavailable',
@@ -89,7 +94,7 @@ const roles = {
 
 /** Which refusals can come: from what is asked, not from what is meant. */
 const refusedBy = <Query, Body>(operation: Operation<Query, Body>): readonly RefusedStatus[] => [
-  ...(operation.who === 'nobody' ? [] : ([400, 401] as const)),
+  ...(operation.who === 'nobody' ? [] : ([400, 401, 429] as const)),
   ...(operation.who === 'org' || operation.who === 'operator' ? ([403] as const) : []),
   ...(operation.path.includes('{') ? ([404] as const) : []),
   ...(operation.method === 'get' ? [] : ([409, 413] as const)),
@@ -139,7 +144,8 @@ export const describeOperation = <Query, Body>(operation: Operation<Query, Body>
   const { example = {} } = operation;
   const params = pathParams(operation.path);
   const responses: Record<number, { description: string; content?: ReturnType<typeof content> }> = {};
-  for (const status of refusedBy(operation)) responses[status] = refusal(status, own);
+  // Who asks for too much is refused before anything is looked at, in one shape.
+  for (const status of refusedBy(operation)) responses[status] = refusal(status, own && status !== 429);
   responses[422] = invalidity(own);
   for (const [status, schema] of Object.entries(operation.answers)) {
     responses[Number(status)] = {

@@ -72,7 +72,7 @@ export type AppCaller<Query, Body> = Caller<Query, Body> & {
 type Handler<Given> = (caller: Given) => Promise<Answer>;
 
 /** Of no tenant: what such an operation does concerns none. */
-const nobody: Tenant = { kind: 'org', orgId: '', subject: '' };
+const nobody: Tenant = { kind: 'org', orgId: '', subject: '', digest: '' };
 
 const authorize = async (
   deps: ApiDeps,

@@ -8,7 +8,13 @@ import type { RevocableToken } from './revocations.ts';
 
 /** Whose data is asked for. `subject` names the token's holder, for the scope of idempotency keys. */
 export type Tenant =
-  | { readonly kind: 'org'; readonly orgId: string; readonly subject: string }
+  | {
+      readonly kind: 'org';
+      readonly orgId: string;
+      readonly subject: string;
+      /** Of the token; the same however its text is spelled. */
+      readonly digest: string;
+    }
   | {
       readonly kind: 'app';
       readonly orgId: string;
@@ -67,6 +73,10 @@ const issuedAtMsOf = (claims: JWTPayload): number | null => {
   return claims.iat === undefined ? null : claims.iat * 1000;
 };
 
+/** Of what is signed: the signature has several spellings. */
+const digestOf = (token: string): string =>
+  digest(token.slice(0, token.lastIndexOf('.'))).toString('base64url');
+
 const principalOf = (claims: JWTPayload, token: string): AuthResult => {
   const { sub } = claims;
   const org = claims['org'];
@@ -74,7 +84,7 @@ const principalOf = (claims: JWTPayload, token: string): AuthResult => {
   if (sub === OPERATOR) return { kind: 'principal', principal: { kind: 'operator' } };
   if (org === undefined || org === null) {
     return isId('org_', sub)
-      ? { kind: 'principal', principal: { kind: 'org', orgId: sub, subject: sub } }
+      ? { kind: 'principal', principal: { kind: 'org', orgId: sub, subject: sub, digest: digestOf(token) } }
       : badToken('bad_token', "`sub' is not a valid organization id.");
   }
   if (typeof org !== 'string' || !isId('org_', org)) {
@@ -93,8 +103,7 @@ const principalOf = (claims: JWTPayload, token: string): AuthResult => {
         applicationId: sub,
         issuedAtMs: issuedAtMsOf(claims),
         sessionId: typeof claims['session'] === 'string' ? claims['session'] : null,
-        // Of what is signed: the signature has several spellings.
-        digest: digest(token.slice(0, token.lastIndexOf('.'))).toString('base64url'),
+        digest: digestOf(token),
         expiresAtMs: claims.exp === undefined ? null : (claims.exp + TOLERANCE_SECONDS) * 1000,
       },
       subject: sub,

@@ -31,6 +31,8 @@ export type MessageRoutesDeps = {
   >;
   readonly bodies: Pick<BodyReader, 'read'>;
   readonly nowMs: () => number;
+  /** A request brought a batch of so many messages. */
+  readonly onBatch: (request: IncomingMessage, response: ServerResponse, messages: number) => void;
   /** Told what became of each message, for metrics. */
   readonly onAnswer: (result: string) => void;
   /** Hears of broken invariants; the request is answered with a 500. */
@@ -257,6 +259,7 @@ export const createMessageRoutes = (deps: MessageRoutesDeps) => {
 
   const batch = (
     request: IncomingMessage,
+    response: ServerResponse,
     route: Route,
     orgId: string,
     body: Buffer,
@@ -264,6 +267,7 @@ export const createMessageRoutes = (deps: MessageRoutesDeps) => {
   ): void => {
     const parsed = parseBatch(body, deps.nowMs());
     if (parsed.kind === 'invalid') return answer({ status: 422, body: issuesBody(parsed.issues) });
+    deps.onBatch(request, response, parsed.value.length);
     const answers: Answer[] = [];
     let left = parsed.value.length;
     parsed.value.forEach(({ bytes, message }, index) =>
@@ -297,7 +301,7 @@ export const createMessageRoutes = (deps: MessageRoutesDeps) => {
     }
     const { bytes } = body;
     const answer = (ready: Answer): void => sendAnswer(response, ready);
-    if (route.batch) batch(request, route, orgId, bytes, answer);
+    if (route.batch) batch(request, response, route, orgId, bytes, answer);
     else {
       const isStrict = prefersStrict(request.headers['prefer']);
       const parsed = parseMessage(bytes, ['body'], deps.nowMs(), isStrict);

@@ -24,6 +24,8 @@ export type Gauges = {
 /** The process's metrics. No ids in labels: those belong into logs and the API. */
 export type Metrics = {
   readonly accepted: (result: string) => void;
+  /** A request was refused because its caller asks for too much. */
+  readonly limited: (limit: string) => void;
   readonly attempt: (outcome: string, seconds: number) => void;
   /** From acceptance to the end of the attempt that succeeded. */
   readonly delivered: (lagSeconds: number) => void;
@@ -70,6 +72,7 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
   };
 
   const accepted = tally('messages_total', 'Messages posted, by what became of them.', 'result');
+  const limited = tally('requests_limited_total', 'Requests refused with 429, by the limit.', 'limit');
   const attempted = tally('delivery_attempts_total', 'Attempts that ended, by outcome.', 'outcome');
   const duration = new Histogram({
     name: 'posthorn_delivery_attempt_duration_seconds',
@@ -142,6 +145,7 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
 
   return {
     accepted,
+    limited,
     attempt: (outcome, seconds) => {
       attempted(outcome);
       duration.observe(seconds);
