@@ -19,6 +19,12 @@ CREATE UNIQUE INDEX application_uid ON public.application USING btree (org_id, u
 alter table application enable row level security;
 create policy tenant on application using ((org_id = current_setting('posthorn.org'::text, true)));
 
+create table application_share (
+  app_id text collate "C" not null,
+  claims jsonb not null,
+  constraint application_share_pkey PRIMARY KEY (app_id)
+);
+
 create table attempt (
   id text collate "C" not null,
   org_id text collate "C" not null,

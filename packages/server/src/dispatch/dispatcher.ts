@@ -27,6 +27,7 @@ import type { HeldDelivery } from './port.ts';
 import { createRunner } from './runner.ts';
 import { createOnSettled } from './settled.ts';
 import { createSettler } from './settler.ts';
+import { createShares } from './shares.ts';
 import { noteEnd } from './standing.ts';
 import { createStarter } from './starter.ts';
 import { createUnfolder } from './unfolder.ts';
@@ -186,12 +187,22 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     onEvidence,
     settle: settler.add,
   });
+  const shares = createShares({
+    node: node.id,
+    store,
+    clock,
+    timers,
+    settings,
+    observe,
+    lineUp: (lane) => starter.lineUp(lane),
+  });
   const starter = createStarter({
     clock,
     timers,
     settings,
     grant,
     lanes: () => lanes,
+    shares,
     open,
     isSafe,
     run: runner.run,
@@ -247,7 +258,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     ids: deps.ids,
     timers,
     maxInFlight: settings.maxManual,
-    slot: createManualSlots({ lanes: () => lanes, clock, timers }),
+    slot: createManualSlots({ lanes: () => lanes, shares, clock, timers }),
     observe,
     onRecorded: createManualEffects({ lanes, clock, settings, onEvidence }),
   });
@@ -329,6 +340,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
       balancer.start();
       notices.start();
       unfolder.start();
+      shares.start();
     },
     admit: (endpoint, bytes, priority) => {
       const tenure = holding(endpoint.partition);
@@ -361,6 +373,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
           handBack,
           settler,
           manual,
+          shares,
           ownership,
           observe,
         },
@@ -393,7 +406,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     settler.stop();
     manual.abort();
     ownership.stop();
-    for (const loop of [poller, orderPoller, maintenance, chores, balancer, notices, unfolder])
+    for (const loop of [poller, orderPoller, maintenance, chores, balancer, notices, unfolder, shares])
       void loop.stop();
   }
 };

@@ -11,6 +11,7 @@ import type { Ownership } from './ownership.ts';
 import type { Poller } from './poller.ts';
 import type { Settler } from './settler.ts';
 import type { Starter } from './starter.ts';
+import type { Shares } from './shares.ts';
 import type { Timers } from './timers.ts';
 
 /** How a leave went. */
@@ -37,6 +38,7 @@ export type LeavingNode = {
   readonly handBack: HandBack;
   readonly settler: Settler;
   readonly manual: Manual;
+  readonly shares: Pick<Shares, 'giveBack'>;
   readonly ownership: Ownership;
   readonly observe: DispatchObserver;
 };
@@ -107,5 +109,6 @@ export const drainNode = async (node: LeavingNode, graceMs: number): Promise<Dra
   if (manual.inFlight() === 0) await manualEnd;
   const settleUntilMs = Math.max(deadlineMs, clock.monotonicMs() + SETTLE_MS);
   await waitFor(node, settleUntilMs, () => settler.pending() === 0 && node.open.size() === 0);
+  await node.shares.giveBack();
   return { handedBack, aborted, unsettled: node.open.size() };
 };

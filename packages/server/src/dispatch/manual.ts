@@ -58,7 +58,7 @@ export const createManual = (deps: {
   readonly timers: Timers;
   readonly maxInFlight: number;
   /** Waits for the endpoint's rate; the result gives the slot back. */
-  readonly slot: (endpoint: EndpointConfig, signal: AbortSignal) => Promise<(() => void) | null>;
+  readonly slot: (endpoint: EndpointConfig, signal: AbortSignal) => Promise<() => void>;
   readonly observe: DispatchObserver;
   readonly onRecorded: (settlement: ManualSettlement) => void;
 }): Manual => {
@@ -121,7 +121,7 @@ export const createManual = (deps: {
       contentType,
       signal: abortion.signal,
     });
-    release?.();
+    release();
     const succeeded = outcomeOf(report.result) === 'succeeded';
     observe.attemptEnded({ ...subject, report, verdict: null, attemptsUsed: 0 });
     const settlement: ManualSettlement = {

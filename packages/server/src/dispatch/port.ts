@@ -2,6 +2,7 @@ import type { AttemptReport, AttemptTrigger, Verdict } from '../domain/attempt.t
 import type { DeadReason, Priority } from '../domain/delivery.ts';
 import type { EndpointConfig } from '../domain/configuration.ts';
 import type { RetryPolicy } from '../domain/policy.ts';
+import type { Claim } from './share.ts';
 
 /** A delivery in this node's memory, with all that an attempt and its record need. */
 export type HeldDelivery = {
@@ -154,6 +155,15 @@ export type ClusterNode = {
 /** Who shares the partitions, and how many of them nobody holds (or by an ended lease). */
 export type ClusterView = { readonly nodes: readonly ClusterNode[]; readonly free: number };
 
+/** What a node claims of the rate of an application, of all of its endpoints together. */
+export type ShareRequest = {
+  readonly applicationId: string;
+  /** Requests a second, as the node knows it. */
+  readonly limit: number;
+  readonly claim: Claim;
+  readonly holdMs: number;
+};
+
 /** The lease that came back from a heartbeat: what is still (or newly) ours, and the database's time. */
 export type Lease = {
   readonly owned: readonly OwnedPartition[];
@@ -298,6 +308,12 @@ export type DispatchStore = {
   ) => Promise<readonly { readonly id: number; readonly endpointId: string }[]>;
   /** This node goes by what the notices told of. */
   readonly confirmNotices: (ids: readonly number[]) => Promise<void>;
+  /**
+   * Claims parts of the rates of applications for a node, in place of what it claimed before, until `holdMs` from
+   * now: as much of what it asks for as the running claims of others leave of the limit. Returns the running
+   * claims of each application, this one among them.
+   */
+  readonly dealShares: (asked: readonly ShareRequest[]) => Promise<ReadonlyMap<string, readonly Claim[]>>;
   /** Endpoints by id, deleted ones absent, with the retry policies of their organisations' event types. */
   readonly loadEndpoints: (endpointIds: readonly string[]) => Promise<readonly EndpointConfig[]>;
   readonly loadEventTypePolicies: (orgId: string) => Promise<ReadonlyMap<string, RetryPolicy>>;

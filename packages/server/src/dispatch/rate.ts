@@ -19,6 +19,8 @@ export type RateSlots = {
   readonly take: () => void;
   /** The response of an attempt that took a slot has ended. */
   readonly release: (nowMs: number) => void;
+  /** Slots that are taken or rest. */
+  readonly used: (nowMs: number) => number;
   /** Nothing is taken and nothing rests: what is forgotten now was not needed. */
   readonly isFresh: (nowMs: number) => boolean;
 };
@@ -48,6 +50,10 @@ export const createRateSlots = (): RateSlots => {
       taken--;
       wake(nowMs);
       resting.push(nowMs + RATE_WINDOW_MS);
+    },
+    used: (nowMs) => {
+      wake(nowMs);
+      return taken + resting.size();
     },
     isFresh: (nowMs) => {
       wake(nowMs);

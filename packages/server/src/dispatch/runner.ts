@@ -11,6 +11,7 @@ import type { Evidence } from './lane-effects.ts';
 import type { Lane, Tenure } from './lane.ts';
 import type { AttemptSubject, DispatchObserver } from './observer.ts';
 import type { RateSlots } from './rate.ts';
+import type { Slot } from './shares.ts';
 import type { Attempter, AttemptRequest, HeldDelivery, Settlement } from './port.ts';
 import type { Standing } from './standing.ts';
 
@@ -21,6 +22,8 @@ export type Start = {
   readonly delivery: HeldDelivery;
   /** Of which one was taken for this attempt. */
   readonly slots: RateSlots | null;
+  /** Of the application's rate. */
+  readonly share: Slot | null;
   /** By which the node granted it. */
   readonly standing: Standing;
 };
@@ -130,7 +133,7 @@ export const createRunner = (deps: RunnerDeps): Runner => {
   };
 
   const run: Runner['run'] = (lane, start) => {
-    const { tenure, endpoint, delivery, slots } = start;
+    const { tenure, endpoint, delivery, slots, share } = start;
     const { orgId, applicationId, endpointId, messageId } = delivery;
     const attemptId = deps.ids('attempt');
     const subject: AttemptSubject = {
@@ -159,7 +162,9 @@ export const createRunner = (deps: RunnerDeps): Runner => {
       signal: tenure.abort.signal,
       isWanted: tenure.maySend,
     }).then((report) => {
-      slots?.release(clock.monotonicMs());
+      const endedMs = clock.monotonicMs();
+      slots?.release(endedMs);
+      share?.release(endedMs);
       // Only a failure needs the schedule; it is fixed for the run by the first one.
       const known = delivery.policy ?? endpoint.retryPolicy;
       if (known !== null) finish(report, known);

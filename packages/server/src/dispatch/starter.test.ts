@@ -50,6 +50,7 @@ it('leaves a lane that opens while attempts are being started to the next turn',
     settings,
     grant,
     lanes: () => lanes,
+    shares: { mayStart: () => true, take: () => ({ release: () => {} }), forfeit: () => {} },
     open: { add: () => {}, size: () => 0 },
     isSafe: () => {
       if (++asked > 100) throw new Error('asks the same lane again and again');

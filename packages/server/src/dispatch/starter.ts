@@ -8,6 +8,7 @@ import { asksAtMs } from './order.ts';
 import type { HeldDelivery } from './port.ts';
 import type { Runner } from './runner.ts';
 import type { DispatchSettings } from './settings.ts';
+import type { Shares } from './shares.ts';
 import { noteStart } from './standing.ts';
 import type { Timers } from './timers.ts';
 
@@ -26,6 +27,7 @@ export const createStarter = (deps: {
   readonly settings: DispatchSettings;
   readonly grant: Grant;
   readonly lanes: () => Lanes;
+  readonly shares: Pick<Shares, 'mayStart' | 'take' | 'forfeit'>;
   readonly open: Pick<OpenDeliveries, 'add' | 'size'>;
   readonly isSafe: () => boolean;
   readonly run: Runner['run'];
@@ -36,7 +38,7 @@ export const createStarter = (deps: {
   /** It was taken out of its window and must not be sent any more. */
   readonly expired: (delivery: HeldDelivery) => void;
 }): Starter => {
-  const { clock, timers, settings, grant, open } = deps;
+  const { clock, timers, settings, grant, open, shares } = deps;
   let isScheduled = false;
   let isStopped = false;
 
@@ -45,6 +47,7 @@ export const createStarter = (deps: {
     const step = nextStep(lane, nowMs, monotonicMs, settings.laneConcurrency);
     if (step.kind !== 'start') {
       grant.pass();
+      shares.forfeit(lane);
       // Two gates open by themselves or by asking; the others by an event that lines the lane up.
       const opensItself = step.kind === 'wait' || step.by === 'unknown_endpoint';
       // By the same times: a lane that opens while this turn lasts would line up to be refused, for ever.
@@ -55,6 +58,8 @@ export const createStarter = (deps: {
       return;
     }
     const { tenure, endpoint } = lane;
+    const together = endpoint?.applicationRateLimit;
+    if (together !== undefined && !shares.mayStart(lane, together, monotonicMs)) return grant.pass();
     const head = deps.lanes().unqueue(lane, from);
     if (tenure === null || endpoint === null || head === undefined) {
       throw new Error(`lane ${lane.endpointId} may start but has nothing to start`);
@@ -71,13 +76,14 @@ export const createStarter = (deps: {
     grant.lineUp(lane, monotonicMs);
     open.add(head);
     const slots = endpoint.rateLimit === null ? null : rateSlots(lane);
+    const share = together === undefined ? null : shares.take(lane, together, monotonicMs);
     onStart(controllerOf(lane), monotonicMs);
     if (slots === null) lane.unlimitedAtMs = monotonicMs;
     else slots.take();
     if (monotonicMs - lane.endpointAtMs > settings.endpointRefreshMs) deps.refresh(lane);
     if (lane.nextDueMs <= nowMs) deps.poll(lane);
     if (lane.order !== null && asksAtMs(lane.order) <= nowMs) deps.pollOrdered(lane);
-    deps.run(lane, { tenure, endpoint, delivery: head, slots, standing });
+    deps.run(lane, { tenure, endpoint, delivery: head, slots, share, standing });
   };
 
   const pump = (): void => {

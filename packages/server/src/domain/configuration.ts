@@ -36,6 +36,8 @@ export type EndpointConfig = {
   readonly retryPolicy: RetryPolicy | null;
   /** Requests a second at most, in any second; null: no limit. */
   readonly rateLimit: number | null;
+  /** The same of all endpoints of its application together. Absent where there is none, or nobody delivers by it. */
+  readonly applicationRateLimit?: number;
   /** What is stored of it does not open here: nothing can be signed, so it is paused until it does. */
   readonly isUnreadable?: true;
   /** Its deliveries go one after the other, in the order of their messages. */

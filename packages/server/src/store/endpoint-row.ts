@@ -23,6 +23,8 @@ export type EndpointRow = {
   readonly paused_at: number | null;
   readonly paused_until: number | null;
   readonly fifo: boolean;
+  /** Read by who delivers only. */
+  readonly application_rate_limit?: number | null;
 };
 
 /** What a sealed secret of an endpoint is bound to. */
@@ -121,6 +123,9 @@ export const endpointConfigOf = (
   eventTypes: row.event_types,
   channels: row.channels,
   rateLimit: row.rate_limit,
+  ...(typeof row.application_rate_limit === 'number'
+    ? { applicationRateLimit: row.application_rate_limit }
+    : {}),
   ...openedOf(row, sealer, onUnreadable),
   fifo: row.fifo,
 });

@@ -1,5 +1,6 @@
 import type { DispatchStore } from '../dispatch/port.ts';
 import type { IngestStore } from '../ingest/port.ts';
+import { createShareOperations, shareStatements } from './application-shares.ts';
 import { cancelExpiredStatements, createCancelExpired } from './cancel-expired.ts';
 import { closeLaneStatements, createCloseLane } from './close-lane.ts';
 import type { OnUnreadable } from './endpoint-row.ts';
@@ -38,6 +39,7 @@ export const statements = {
   ...cancelExpiredStatements,
   ...noticeStatements,
   ...expansionStatements,
+  ...shareStatements,
 } as const satisfies Record<string, Statement>;
 
 export type Statements = { readonly [Key in keyof typeof statements]: Statement };
@@ -72,6 +74,7 @@ export const createPostgresStore = (options: PostgresStoreOptions): IngestStore 
     closeLane: createCloseLane(database, sql),
     cancelExpired: createCancelExpired(database, sql),
     ...createNoticeOperations(database, sql),
+    ...createShareOperations(database, sql),
     unfold: createUnfold(database, sql),
     ...createLoadEndpointOperations(database, sql, sealer, onUnreadable),
   };

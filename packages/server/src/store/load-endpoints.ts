@@ -12,7 +12,8 @@ import type { Sealer } from './sealed.ts';
 export const loadEndpointStatements = {
   loadEndpoints: {
     name: 'load_endpoints',
-    text: `select ${endpointColumns} from endpoint e where e.id = any($1::text[]) and e.deleted_at is null`,
+    text: `select ${endpointColumns}, a.rate_limit as application_rate_limit
+      from endpoint e join application a on a.id = e.app_id where e.id = any($1::text[]) and e.deleted_at is null`,
   },
   loadEventTypePolicies: {
     name: 'load_event_type_policies',

@@ -46,6 +46,15 @@ export const pruneStatements = {
       delete from closed d using old o
       where d.endpoint_id = o.endpoint_id and d.msg_id = o.msg_id and d.run = o.run returning 1`,
   },
+  // Nobody holds anything of it any more.
+  shares: {
+    name: 'prune_shares',
+    text: `with old as (
+        select s.app_id from application_share s where not exists (
+          select from jsonb_each(s.claims) c where to_timestamp((c.value->>'until')::float8 / 1000) > clock_timestamp() - interval '1 hour')
+        order by s.app_id limit $1)
+      delete from application_share s using old o where s.app_id = o.app_id returning 1`,
+  },
 } as const satisfies Record<string, Statement>;
 
 /**
@@ -61,4 +70,5 @@ export const createPrune = (database: Database, nowMs: () => number) => async ()
   await all(pruneStatements.taskItems, taskFloor);
   await all(pruneStatements.tasks, taskFloor);
   await all(pruneStatements.closed);
+  await all(pruneStatements.shares);
 };

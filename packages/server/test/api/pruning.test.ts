@@ -100,6 +100,7 @@ it('nothing is searched through for it', async () => {
       taskItems: ['qtask_0', 10],
       tasks: ['qtask_0', 10],
       closed: [10],
+      shares: [10],
     };
     for (const [name, statement] of Object.entries(pruneStatements)) {
       const { rows } = await client.query(`explain ${statement.text}`, [

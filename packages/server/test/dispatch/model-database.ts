@@ -65,6 +65,7 @@ export const createModelDatabase = (timers: SimTimers, weather: { current: Weath
     'unfold',
     'notices',
     'confirmNotices',
+    'dealShares',
   ];
   const nodeOf = (input: unknown): string | null =>
     typeof input === 'string' ? input : ((input as { node?: string } | undefined)?.node ?? null);

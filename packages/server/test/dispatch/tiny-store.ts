@@ -9,6 +9,7 @@ import type {
   ManualSettlement,
 } from '../../src/dispatch/port.ts';
 import type { SimTimers } from './sim-timers.ts';
+import { dealShares, type SharesTable } from './tiny-shares.ts';
 import { fair, StoreUnavailable, type Weather } from './weather.ts';
 
 /** A row of `live`. */
@@ -36,6 +37,7 @@ export const createTinyStore = (timers: SimTimers) => {
   const policies = new Map<string, ReadonlyMap<string, RetryPolicy>>();
   const calls = new Map<string, number>();
   const notices: { readonly id: number; readonly node: string; readonly endpointId: string }[] = [];
+  const shares: SharesTable = new Map();
   const disabled: { endpointId: string; reason: string }[] = [];
   let refuse: (delivery: HeldDelivery, record: AttemptRecord) => boolean = () => false;
   let weather: Weather = fair;
@@ -147,6 +149,8 @@ export const createTinyStore = (timers: SimTimers) => {
     // Large fan-outs and orders are the model's matter.
     unfold: () => Promise.resolve(null),
     pollOrdered: () => Promise.resolve({ deliveries: [], again: [], lanes: [] }),
+    dealShares: (asked) =>
+      statement('dealShares', asked[0]?.claim.node ?? null, () => dealShares(shares, asked, now())),
     cluster: () =>
       statement('cluster', null, () => ({
         nodes: [...nodes]
@@ -364,6 +368,7 @@ export const createTinyStore = (timers: SimTimers) => {
     partitions,
     nodes,
     notices,
+    shares,
     calls: (operation: keyof DispatchStore): number => calls.get(operation) ?? 0,
     setWeather: (next: Weather | null): void => {
       weather = next ?? fair;

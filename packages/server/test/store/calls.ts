@@ -7,6 +7,7 @@ import type {
   OrderedPoll,
   OwnedPartition,
 } from '../../src/dispatch/port.ts';
+import type { Claim } from '../../src/dispatch/share.ts';
 import type { InsertReply, MessageInsert } from '../../src/ingest/port.ts';
 import { report } from './attempt-report.ts';
 import { APP, ENDPOINTS, ORG } from './engine.ts';
@@ -357,6 +358,13 @@ export const createCalls = (startMs: number, options: Options, configVersion: ()
               goneSinceMs: null,
             }),
         };
+      case 'deal': {
+        const { share, limit, isHeld } = step;
+        const claim = { node: NODES[step.node]!, share, weight: 1 + share, isHungry: share > 3 };
+        const asked = [{ applicationId: APP, limit, claim, holdMs: isHeld ? LEASE_MS : -1 }];
+        const byNode = (a: Claim, b: Claim): number => (a.node < b.node ? -1 : 1);
+        return { call: async (store) => (await store.dealShares(asked)).get(APP)?.toSorted(byNode) };
+      }
       case 'expireLeases':
       case 'expireDraining':
       case 'raiseConfig':

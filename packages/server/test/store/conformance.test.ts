@@ -64,6 +64,8 @@ const prepared: readonly Turn[] = [
       ],
     }),
   ),
+  alone({ op: 'deal', node: 1, share: 4, limit: 10, isHeld: false }),
+  alone({ op: 'deal', node: 0, share: 3, limit: 10, isHeld: true }),
   alone({ op: 'readLanes' }),
 ];
 const lookedAt = alone({ op: 'readLanes' });
@@ -126,6 +128,8 @@ const contenders: readonly Step[] = [
   { op: 'release', node: 0, drain: true },
   { op: 'raise' },
   { op: 'saveLane', node: 0, endpoint: 1, blocked: true },
+  { op: 'deal', node: 0, share: 8, limit: 10, isHeld: true },
+  { op: 'deal', node: 1, share: 8, limit: 10, isHeld: true },
 ];
 /** These only run alone, and in the random schedules. */
 const others: readonly Step[] = [
@@ -152,6 +156,7 @@ const others: readonly Step[] = [
   { op: 'close', node: 0, endpoint: 1 },
   { op: 'close', node: 1, endpoint: 0 },
   { op: 'cluster' },
+  { op: 'deal', node: 0, share: 2, limit: 6, isHeld: false },
   { op: 'release', node: 0, drain: true, only: [1] },
   { op: 'release', node: 0, drain: false, only: [0, 1], stale: true },
 ];
@@ -271,6 +276,18 @@ const bugs: Readonly<Record<string, Partial<Statements>>> = {
   'the hint of scheduled work is too late': mutated('insertMessages', [
     'coalesce(($34::timestamptz[])',
     "coalesce(interval '1 day' + ($34::timestamptz[])",
+  ]),
+  'shares are dealt by what a statement saw when it began': mutated('dealShares', [
+    'left join jsonb_each(s.claims) c',
+    'left join jsonb_each((select o.claims from application_share o where o.app_id = s.app_id)) c',
+  ]),
+  'shares of others do not count': mutated('dealShares', [
+    ' - coalesce(sum((c.value',
+    ' - 0 * coalesce(sum((c.value',
+  ]),
+  'shares that have ended count': mutated('dealShares', [
+    "and (c.value->>'until')::float8 > extract(epoch from clock_timestamp()) * 1000",
+    '',
   ]),
   'what an owner before knows is written': mutated('saveLane', [' and exists (select from owned)', '']),
   'what an owner of an earlier tenure knows is written': mutated('saveLane', [

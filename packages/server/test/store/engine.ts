@@ -233,6 +233,7 @@ export const createPostgresEngine = async (
         [
           'live',
           'expansion',
+          'application_share',
           'lane',
           'attempt',
           'closed',

@@ -7,6 +7,7 @@ import { createModelLanes } from './model-lanes.ts';
 import { createModelOrder } from './model-order.ts';
 import { createModelOwnership } from './model-ownership.ts';
 import type { Run } from './model-run.ts';
+import { createModelShares } from './model-shares.ts';
 import { createModelSettlement } from './model-settlement.ts';
 import { noticeKey } from './model-rows.ts';
 import type { ApplicationRow, EndpointRow, NoticeRow } from './rows.ts';
@@ -95,6 +96,7 @@ export const createModelStore = (run: Run): IngestStore & DispatchStore => ({
   ...createModelSettlement(run),
   ...createModelLanes(run),
   ...createModelOrder(run),
+  ...createModelShares(run),
   ...createModelExpansion(run),
   ...createModelConfiguration(run),
 });

@@ -3,6 +3,7 @@ import type { AcceptedMessage, IdempotencyKey } from '../../src/domain/message.t
 import type { EndpointConfig, Pause } from '../../src/domain/configuration.ts';
 import type { RetryPolicy } from '../../src/domain/policy.ts';
 import type { LaneBlock, NodeRole } from '../../src/dispatch/port.ts';
+import type { Claim } from '../../src/dispatch/share.ts';
 
 // The model's tables.
 export type PartitionRow = { id: number; epoch: number; node: string | null; untilMs: number };
@@ -24,9 +25,14 @@ export type EndpointRow = {
   disabled: boolean;
   paused: Pause | null;
   rateLimit?: EndpointConfig['rateLimit'];
+  applicationRateLimit?: number;
   eventTypes?: EndpointConfig['eventTypes'];
   fifo?: boolean;
   poisonPolicy?: PoisonPolicy;
+};
+export type ShareRow = {
+  applicationId: string;
+  claims: ReadonlyMap<string, Claim & { readonly untilMs: number }>;
 };
 export type NoticeRow = { id: number; node: string; endpointId: string };
 export type MessageRow = AcceptedMessage & { idempotency: IdempotencyKey | null; payloadGone: boolean };

@@ -12,6 +12,7 @@ import type {
   LiveRow,
   MessageRow,
   PartitionRow,
+  ShareRow,
 } from './rows.ts';
 
 /** All that can be observed, one line per row, with times told apart only as far as they matter. */
@@ -45,6 +46,7 @@ type Rows = {
   attempt: Omit<AttemptRow, 'id'>[];
   closed: ClosedRow[];
   expansion: ExpansionRow[];
+  share: { id: string; node: string; share: number; weight: number; hungry: boolean }[];
 };
 
 const stateOf = (rows: Rows, startMs: number): State => {
@@ -101,6 +103,7 @@ const stateOf = (rows: Rows, startMs: number): State => {
     closed: rows.closed.map((r) =>
       line(r.messageId, r.endpointId, r.run, r.state, r.reason, r.letter, r.orderKey, rank(r.seq), r.blocks),
     ),
+    share: rows.share.map((r) => line(r.id, r.node, r.share, r.weight, r.hungry)),
   };
   for (const table of Object.values(tables)) table.sort();
   return tables;
@@ -127,6 +130,15 @@ export const modelState = (world: World, startMs: number): State => {
       attempt: all<AttemptRow>('attempt'),
       closed: all<ClosedRow>('closed'),
       expansion: all<ExpansionRow>('expansion'),
+      share: all<ShareRow>('share').flatMap(({ applicationId, claims }) =>
+        [...claims.values()].map(({ node, share, weight, isHungry }) => ({
+          id: applicationId,
+          node,
+          share,
+          weight,
+          hungry: isHungry,
+        })),
+      ),
     },
     startMs,
   );
@@ -151,6 +163,8 @@ const tables: Record<keyof Rows, string> = {
     ordering_key as "orderingKey", seq from expansion`,
   closed: `select msg_id as "messageId", endpoint_id as "endpointId", run, state, reason, letter,
     order_key as "orderKey", seq, blocks from closed`,
+  share: `select app_id as id, c.key as node, (c.value->>'share')::int4 as share, (c.value->>'weight')::int4 as weight,
+    (c.value->>'hungry')::bool as hungry from application_share, jsonb_each(claims) c`,
 };
 
 export const postgresState = async (client: pg.Client, startMs: number): Promise<State> => {

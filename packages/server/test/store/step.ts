@@ -65,6 +65,14 @@ export type Step =
       /** By the token of an earlier tenure. */
       readonly stale?: boolean;
     }
+  | {
+      readonly op: 'deal';
+      readonly node: number;
+      readonly share: number;
+      readonly limit: number;
+      /** Held for long, or over at once. */
+      readonly isHeld: boolean;
+    }
   | { readonly op: 'expunge'; readonly pick: number };
 
 type AcceptItem = {
@@ -231,6 +239,16 @@ export const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
       endpoint,
       blocked: fc.boolean(),
       stale: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('deal'),
+      node,
+      share: fc.nat(12),
+      limit: fc.constantFrom(6, 10),
+      isHeld: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),
     }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('expunge'), pick }) },
