@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { percentile } from '../relay/statistics.ts';
-import { type BenchNode, openPlace, type Place, untilEven } from './place.ts';
+import { percentile } from '../shared/statistics.ts';
+import { type BenchNode, openPlace, type Place, untilEven } from '../shared/place.ts';
 
 const ENDPOINTS = 64;
 const LEAVES = 5;

@@ -1,12 +1,11 @@
 import { Client } from 'pg';
-import { settle } from '../relay/durable.ts';
-import type { LoadOperations, LoadPlan } from '../relay/load.ts';
-import type { ReceiverOperations } from '../relay/receiver.ts';
-import { countLost } from '../relay/round.ts';
-import { percentile } from '../relay/statistics.ts';
-import { Worker } from '../relay/worker.ts';
+import { settle } from '../shared/server.ts';
+import type { LoadOperations, LoadPlan } from '../shared/load.ts';
+import type { ReceiverOperations } from '../shared/receiver.ts';
+import { countLost, percentile } from '../shared/statistics.ts';
+import { Worker } from '../shared/worker.ts';
 import { type Changes, measureChanges } from './changes.ts';
-import { openPlace, untilEven } from './place.ts';
+import { openPlace, untilEven } from '../shared/place.ts';
 
 /** Deliveries a second of one pool: the median of the rounds. */
 export interface Throughput {
@@ -29,7 +28,7 @@ const PER_SECOND_AT_MOST = 60_000;
 const DRAIN_MS = 30_000;
 
 async function measurePool(processes: number, seconds: number): Promise<number> {
-  const file = (name: string): URL => new URL(`../relay/${name}`, import.meta.url);
+  const file = (name: string): URL => new URL(`../shared/${name}`, import.meta.url);
   const receiver = await Worker.start<ReceiverOperations, number>(file('receiver.ts'), {});
   const generator = await Worker.start<LoadOperations, undefined>(file('load.ts'), {});
   const place = await openPlace();

@@ -8,7 +8,7 @@ import { serve as listen } from '@hono/node-server';
 import { Hono } from 'hono';
 import { Pool } from 'undici';
 import type { RelayCounters, RelayOptions } from './reference-relay.ts';
-import { serve } from './worker.ts';
+import { serve } from '../shared/worker.ts';
 
 interface MessageIn {
   readonly eventType: string;

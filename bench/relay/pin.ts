@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readIfThere } from './process-table.ts';
+import { readIfThere } from '../shared/process-table.ts';
 
 /** Which processors the process under test gets, and which everything else. */
 export interface Pinning {

@@ -8,7 +8,7 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
-import { serve } from './worker.ts';
+import { serve } from '../shared/worker.ts';
 
 export interface RelayOptions {
   readonly target: string;

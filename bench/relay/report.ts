@@ -1,7 +1,7 @@
 import type { CaseName } from './plan.ts';
 import type { CaseFigures, Result } from './result.ts';
 import type { Latency } from './round.ts';
-import { median, type Spread } from './statistics.ts';
+import { median, type Spread } from '../shared/statistics.ts';
 
 const labels: Record<CaseName, string> = {
   reference: 'reference relay',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { summarize } from './result.ts';
-import { countLost, type Measurement, voidReason } from './round.ts';
+import { countLost } from '../shared/statistics.ts';
+import { type Measurement, voidReason } from './round.ts';
 
 function measured(perSecond: number, nodeShare = 1): Measurement {
   return {

@@ -1,7 +1,7 @@
-import type { Memory } from './measure.ts';
+import type { Memory } from '../shared/measure.ts';
 import { type CaseName, type RatioName, ratioPairs } from './plan.ts';
 import type { Measurement } from './round.ts';
-import { pairedRatios, type Spread, spread } from './statistics.ts';
+import { pairedRatios, type Spread, spread } from '../shared/statistics.ts';
 
 /** Figures of one case over its rounds that count. */
 export interface CaseFigures {

@@ -1,10 +1,10 @@
-import type { LoadOperations, LoadPlan, LoadResult } from './load.ts';
-import { type CpuSnapshot, cpuSnapshot } from './measure.ts';
-import { monotonicMs } from './monotonic.ts';
-import type { Arrivals, ReceiverOperations } from './receiver.ts';
-import { percentile } from './statistics.ts';
+import type { LoadOperations, LoadPlan, LoadResult } from '../shared/load.ts';
+import { type CpuSnapshot, cpuSnapshot } from '../shared/measure.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
+import type { Arrivals, ReceiverOperations } from '../shared/receiver.ts';
+import { countLost, percentile } from '../shared/statistics.ts';
 import { partsOf, type Subject } from './subject.ts';
-import type { Worker } from './worker.ts';
+import type { Worker } from '../shared/worker.ts';
 
 /** Generator and receiver, shared by all subjects of a run. */
 export interface Surroundings {
@@ -175,15 +175,6 @@ function prove(
   if (open !== undefined) fail(`after the round, ${open}`);
   const duplicates = arrivals.counts.reduce((sum, count) => sum + Math.max(0, count - 1), 0);
   return { lost, duplicates };
-}
-
-/** Messages that were acknowledged and did not arrive. */
-export function countLost(acknowledged: Uint8Array, arrived: Uint8Array): number {
-  let lost = 0;
-  for (const [index, yes] of acknowledged.entries()) {
-    if (yes === 1 && (arrived[index] ?? 0) === 0) lost++;
-  }
-  return lost;
 }
 
 function latency(rate: number, load: LoadResult, arrivals: Arrivals): Latency {

@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { cpus } from 'node:os';
-import { startDurable, signToken } from './durable.ts';
-import type { LoadOperations } from './load.ts';
-import { groupsOf, memory, type Memory } from './measure.ts';
+import { startDurable } from './durable.ts';
+import { signToken } from '../shared/server.ts';
+import type { LoadOperations } from '../shared/load.ts';
+import { groupsOf, memory, type Memory } from '../shared/measure.ts';
 import { choosePinning, pin, type Pinning } from './pin.ts';
 import { type Case, type CaseName, cases, orderOf, type SubjectName } from './plan.ts';
-import type { ReceiverOperations } from './receiver.ts';
+import type { ReceiverOperations } from '../shared/receiver.ts';
 import type { RelayOptions } from './reference-relay.ts';
 import { report } from './report.ts';
 import { type Result, type Round, summarize } from './result.ts';
 import { type LoadShape, type Measurement, measureRound, type Surroundings } from './round.ts';
-import { median } from './statistics.ts';
+import { median } from '../shared/statistics.ts';
 import { partsOf, startRelay, type Subject } from './subject.ts';
-import { Worker } from './worker.ts';
+import { Worker } from '../shared/worker.ts';
 
 export interface RelayRunOptions {
   readonly seconds: number;
@@ -61,9 +62,9 @@ export async function runRelay(options: RelayRunOptions): Promise<{ result: Resu
 
 async function startSurroundings(cleanups: (() => Promise<void>)[]): Promise<Surroundings> {
   const file = (name: string): URL => new URL(name, import.meta.url);
-  const receiver = await Worker.start<ReceiverOperations, number>(file('receiver.ts'), {});
+  const receiver = await Worker.start<ReceiverOperations, number>(file('../shared/receiver.ts'), {});
   cleanups.push(() => receiver.stop());
-  const generator = await Worker.start<LoadOperations, undefined>(file('load.ts'), {});
+  const generator = await Worker.start<LoadOperations, undefined>(file('../shared/load.ts'), {});
   cleanups.push(() => generator.stop());
   return { receiver, generator, nextSequence: 1 };
 }

@@ -1,6 +1,6 @@
-import type { Parts } from './measure.ts';
+import type { Parts } from '../shared/measure.ts';
 import type { RelayCounters, RelayOptions } from './reference-relay.ts';
-import { Worker } from './worker.ts';
+import { Worker } from '../shared/worker.ts';
 
 /** What the process under test counted about its database since it started. */
 export interface StoreCounters {

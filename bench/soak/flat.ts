@@ -1,4 +1,4 @@
-import { median } from '../relay/statistics.ts';
+import { median } from '../shared/statistics.ts';
 
 /** How a series is judged: its last third may be above its first third by a share and by an amount. */
 export interface Allowance {

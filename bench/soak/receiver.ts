@@ -4,10 +4,10 @@
  * load by its number.
  */
 import { createServer, type Socket } from 'node:net';
-import { Framer } from '../relay/framing.ts';
-import { monotonicMs } from '../relay/monotonic.ts';
-import { readSequence, sequencePrefix } from '../relay/requests.ts';
-import { serve } from '../relay/worker.ts';
+import { Framer } from '../shared/framing.ts';
+import { monotonicMs } from '../shared/monotonic.ts';
+import { readSequence, sequencePrefix } from '../shared/requests.ts';
+import { serve } from '../shared/worker.ts';
 
 export interface SoakReceiverPlan {
   /** Most messages that the load may have. */

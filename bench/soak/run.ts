@@ -3,11 +3,11 @@ import { appendFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import { type BenchNode, openPlace, type Place } from '../nodes/place.ts';
-import { readPostmaster } from '../relay/durable.ts';
-import type { LoadOperations, LoadResult } from '../relay/load.ts';
-import { percentile } from '../relay/statistics.ts';
-import { Worker } from '../relay/worker.ts';
+import { type BenchNode, openPlace, type Place } from '../shared/place.ts';
+import { readPostmaster } from '../shared/server.ts';
+import type { LoadOperations, LoadResult } from '../shared/load.ts';
+import { percentile } from '../shared/statistics.ts';
+import { Worker } from '../shared/worker.ts';
 import { type OldDay, type Owner, putOldDay, stillThere } from './old-days.ts';
 import type { SoakOptions } from './options.ts';
 import type { SoakReceiverOperations, SoakReceiverPlan } from './receiver.ts';
@@ -92,7 +92,7 @@ export class SoakRun {
       seed,
     } satisfies SoakReceiverPlan);
     ends.push(() => receiver.stop());
-    const load = await Worker.start<LoadOperations, undefined>(file('../relay/load.ts'), {});
+    const load = await Worker.start<LoadOperations, undefined>(file('../shared/load.ts'), {});
     ends.push(() => load.stop());
     const place = await openPlace({ onSignal: 'leave' });
     ends.push(() => place.stop());

@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import type { Client } from 'pg';
-import { metricValue } from '../relay/durable.ts';
-import { memory, type Parts } from '../relay/measure.ts';
+import { metricValue } from '../shared/server.ts';
+import { memory, type Parts } from '../shared/measure.ts';
 
 /** What the database takes, in MB, and how much of it is waste. */
 export interface Sizes {

@@ -1,4 +1,4 @@
-import type { BenchNode, Place } from '../nodes/place.ts';
+import type { BenchNode, Place } from '../shared/place.ts';
 
 /** Posts at a low rate to the application whose endpoint is away again and again. */
 export interface Trouble {

@@ -89,10 +89,13 @@ function arrive(buffer: Buffer, start: number, bodyStart: number, end: number): 
   if (goal !== undefined && unique >= goal.count) goal.reached();
 }
 
+/** Takes everything and answers nothing. */
+const { hangs = false } = JSON.parse(process.argv[2] ?? '{}') as { hangs?: boolean };
+
 const server = createServer({ noDelay: true }, (socket) => {
   const framer = new Framer((buffer, start, bodyStart, end) => {
     arrive(buffer, start, bodyStart, end);
-    socket.write(answer);
+    if (!hangs) socket.write(answer);
   });
   socket.on('data', (chunk) => framer.push(chunk, chunk.length));
   socket.on('error', () => socket.destroy());

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { metricValue, signToken } from './durable.ts';
+import { metricValue, signToken } from './server.ts';
 
 describe('signToken', () => {
   it('is an HS256 JWT over the raw bytes of the secret', () => {

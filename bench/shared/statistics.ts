@@ -47,3 +47,12 @@ export function pairedRatios(
   }
   return ratios;
 }
+
+/** Messages that were acknowledged and did not arrive. */
+export function countLost(acknowledged: Uint8Array, arrived: Uint8Array): number {
+  let lost = 0;
+  for (const [index, yes] of acknowledged.entries()) {
+    if (yes === 1 && (arrived[index] ?? 0) === 0) lost++;
+  }
+  return lost;
+}

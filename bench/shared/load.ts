@@ -10,6 +10,8 @@ import { buildRequest, type RequestPlan, stamp } from './requests.ts';
 import { serve } from './worker.ts';
 
 export interface LoadPlan extends RequestPlan {
+  /** Instead of `application`: each connection posts to another of them, and connections take turns. */
+  readonly applications?: readonly string[];
   readonly connections: number;
   readonly durationMs: number;
   /** Messages a second; undefined = as many as are answered. */
@@ -27,6 +29,10 @@ export interface LoadResult {
   readonly accepted: number;
   readonly refusedByStatus: Readonly<Record<string, number>>;
   readonly firstRefusal: string | undefined;
+  /** How long each answer took that was no 202, in ms. */
+  readonly refusalMs: Float64Array;
+  /** Of them, those without a `Retry-After`. */
+  readonly refusedForGood: number;
   /** 1 for each message of the window that was acknowledged. */
   readonly acknowledged: Uint8Array;
   readonly startedAtMs: number;
@@ -54,6 +60,8 @@ class Run {
   readonly #idle: (() => void)[] = [];
   readonly #refused: Record<string, number> = {};
   #firstRefusal: string | undefined;
+  readonly #refusalMs: number[] = [];
+  #refusedForGood = 0;
   #next = 0;
   #accepted = 0;
   #inFlight = 0;
@@ -70,7 +78,7 @@ class Run {
 
   async go(): Promise<LoadResult> {
     const plan = this.#plan;
-    await Promise.all(Array.from({ length: plan.connections }, () => this.#connect()));
+    await Promise.all(Array.from({ length: plan.connections }, (_, n) => this.#connect(n)));
     const settled = new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -89,6 +97,8 @@ class Run {
       accepted: this.#accepted,
       refusedByStatus: this.#refused,
       firstRefusal: this.#firstRefusal,
+      refusalMs: Float64Array.from(this.#refusalMs),
+      refusedForGood: this.#refusedForGood,
       acknowledged: this.#acknowledged,
       startedAtMs,
       endedAtMs,
@@ -108,7 +118,7 @@ class Run {
       if (this.#stopped) return;
       const due = ((monotonicMs() - startedAtMs) * rate) / 1000;
       while (this.#next < due && !this.#stopped) {
-        const send = this.#idle.pop();
+        const send = this.#plan.applications === undefined ? this.#idle.pop() : this.#idle.shift();
         if (send === undefined) {
           this.#late++;
           break;
@@ -120,10 +130,12 @@ class Run {
     tick();
   }
 
-  #connect(): Promise<void> {
+  #connect(n: number): Promise<void> {
     const plan = this.#plan;
-    const template = buildRequest(plan);
+    const { applications = [plan.application] } = plan;
+    const template = buildRequest({ ...plan, application: applications[n % applications.length]! });
     let first = 0;
+    let sentAtMs = 0;
     const framer = new Framer((buffer, start, bodyStart, end) => {
       this.#inFlight--;
       const status = statusOf(buffer, start);
@@ -132,7 +144,10 @@ class Run {
         if (plan.batch > 1) this.#withdraw(first, buffer.subarray(bodyStart, end));
         this.#proceed(send);
       } else {
-        this.#refuse(status, buffer.toString('utf8', start, Math.min(end, start + 2000)));
+        const answer = buffer.toString('utf8', start, Math.min(end, start + 2000));
+        this.#refusalMs.push(monotonicMs() - sentAtMs);
+        if (!/\r\nretry-after: *\d/i.test(answer)) this.#refusedForGood++;
+        this.#refuse(status, answer);
         setTimeout(() => this.#proceed(send), refusalPauseMs);
       }
     });
@@ -153,9 +168,8 @@ class Run {
       this.#next += plan.batch;
       this.#inFlight++;
       stamp(template, template.bytes, plan.firstSequence + first, plan.salt);
-      if (this.#sentAtMs !== undefined) {
-        this.#sentAtMs.fill(monotonicMs(), first, first + plan.batch);
-      }
+      sentAtMs = monotonicMs();
+      this.#sentAtMs?.fill(sentAtMs, first, first + plan.batch);
       socket.write(template.bytes);
     };
     this.#sockets.push(socket);

@@ -4,15 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  endOrphan,
-  freePort,
-  readPostmaster,
-  request,
-  signToken,
-  stopServer,
-  untilReady,
-} from '../relay/durable.ts';
+import { endOrphan, freePort, readPostmaster, request, signToken, stopServer, untilReady } from './server.ts';
 
 const launcher = fileURLToPath(new URL('../../packages/server/bin/posthorn.js', import.meta.url));
 
