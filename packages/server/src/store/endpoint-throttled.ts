@@ -1,4 +1,5 @@
 import type { EndpointStore } from '../api/port.ts';
+import { IN_LINE } from './line.ts';
 import { tenantStatement } from './tenant-statement.ts';
 import type { TenantDatabase } from './tenant-statement.ts';
 
@@ -8,16 +9,18 @@ const LOOK_BACK_SECONDS = 5;
 /** Of the rate: what counts as having used it up. */
 const USED_UP = 0.8;
 
-const oldest = (priority: number): string => `(select w.due_at from live w
-    where w.endpoint_id = e.id and w.org_id = e.org_id and w.state = 'waiting' and w.priority = ${priority}
-    order by w.due_at limit 1)`;
+const oldest = (classes: string): string => `(select w.due_at from live w
+    where w.endpoint_id = e.id and w.org_id = e.org_id and w.state = 'waiting' and w.priority ${classes}
+    order by w.priority, w.due_at limit 1)`;
+/** Of what has an order, some that is due is enough. */
+const dues = [...[0, 1, 2].map((priority) => oldest(`= ${priority}`)), oldest(`>= ${IN_LINE}`)];
 
 /** Exported for its plan. */
 export const throttled = tenantStatement(
   3,
   'endpoint_throttled',
   `select (extract(epoch from d.due_at) * 1000)::float8 as since
-    from endpoint e cross join lateral (select least(${[0, 1, 2, 3, 4, 5].map(oldest).join(', ')}) as due_at) d
+    from endpoint e cross join lateral (select least(${dues.join(', ')}) as due_at) d
     where e.id = $1 and e.app_id = $2 and e.org_id = $3 and e.rate_limit is not null
       and d.due_at < clock_timestamp() - interval '${LATE_SECONDS} second'
       and exists (select from (
