@@ -20,9 +20,8 @@ import { createNotices } from './notices.ts';
 import { createObserver } from './observer.ts';
 import { createOwnership } from './ownership.ts';
 import { createOpenDeliveries } from './open-deliveries.ts';
-import { createOrderPoller } from './order-poller.ts';
 import { createPolicies } from './policies.ts';
-import { createPoller } from './poller.ts';
+import { createPollers } from './pollers.ts';
 import type { HeldDelivery } from './port.ts';
 import { createRunner } from './runner.ts';
 import { createOnSettled } from './settled.ts';
@@ -54,8 +53,8 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     tenureOf: (partition) => (isLeaving ? null : ownership.tenureOf(partition)),
     needs: {
       start: (lane) => starter.lineUp(lane),
-      poll: (lane) => poller.add(lane),
-      pollOrdered: (lane) => orderPoller.add(lane),
+      poll: (lane) => pollers.poll(lane),
+      pollOrdered: (lane) => pollers.pollOrdered(lane),
       row: (lane) => rows.add(lane),
       endpoint: (lane) => endpoints.want(lane),
       timer: (atMs) => alarm.set(atMs),
@@ -104,7 +103,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     refreshMs: settings.endpointRefreshMs,
     observe,
   });
-  const poller = createPoller({
+  const pollers = createPollers({
     node: node.id,
     store,
     timers,
@@ -117,18 +116,6 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     readRow: (lane) => rows.add(lane),
     onOrphans: (deliveries) => handBack.give(deliveries),
   });
-  const orderPoller = createOrderPoller({
-    node: node.id,
-    store,
-    timers,
-    clock,
-    settings,
-    memory,
-    lanes: () => lanes,
-    observe,
-    mayPoll,
-    onOrphans: (deliveries) => handBack.give(deliveries),
-  });
 
   const onSettled = createOnSettled({
     clock,
@@ -139,8 +126,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     recordLost: (settlement) => manual.recordLost(settlement),
     kick: () => {
       starter.kick();
-      poller.kick();
-      orderPoller.kick();
+      pollers.kick();
     },
   });
   const settler = createSettler({
@@ -207,8 +193,8 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     isSafe,
     run: runner.run,
     refresh: (lane) => endpoints.want(lane),
-    poll: (lane) => poller.add(lane),
-    pollOrdered: (lane) => orderPoller.add(lane),
+    poll: (lane) => pollers.poll(lane),
+    pollOrdered: (lane) => pollers.pollOrdered(lane),
     handBack: giveBack,
     // The store cancels it when it is asked for it again.
     expired: (delivery) => {
@@ -281,8 +267,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     onLost: (tenures) => lanes.lose(tenures),
     onRenewed: () => {
       starter.kick();
-      poller.kick();
-      orderPoller.kick();
+      pollers.kick();
     },
   });
 
@@ -366,7 +351,7 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
           open,
           inFlight: grant.inFlight,
           starter,
-          pollers: [poller, orderPoller],
+          pollers,
           maintenance,
           chores,
           balancer,
@@ -406,7 +391,6 @@ export const createDispatcher = (deps: DispatcherDeps): Dispatcher => {
     settler.stop();
     manual.abort();
     ownership.stop();
-    for (const loop of [poller, orderPoller, maintenance, chores, balancer, notices, unfolder, shares])
-      void loop.stop();
+    for (const loop of [pollers, maintenance, chores, balancer, notices, unfolder, shares]) void loop.stop();
   }
 };

@@ -8,7 +8,7 @@ import type { Maintenance } from './maintenance.ts';
 import type { Manual } from './manual.ts';
 import type { DispatchObserver } from './observer.ts';
 import type { Ownership } from './ownership.ts';
-import type { Poller } from './poller.ts';
+import type { Pollers } from './pollers.ts';
 import type { Settler } from './settler.ts';
 import type { Starter } from './starter.ts';
 import type { Shares } from './shares.ts';
@@ -31,7 +31,7 @@ export type LeavingNode = {
   readonly open: Pick<OpenDeliveries, 'size'>;
   readonly inFlight: () => number;
   readonly starter: Starter;
-  readonly pollers: readonly Pick<Poller, 'stop'>[];
+  readonly pollers: Pick<Pollers, 'stop'>;
   readonly maintenance: Maintenance;
   readonly chores: Chores;
   readonly balancer: Balancer;
@@ -83,12 +83,7 @@ export const drainNode = async (node: LeavingNode, graceMs: number): Promise<Dra
   ownership.stopTaking();
   starter.stop();
   const manualEnd = manual.stop();
-  await Promise.all([
-    ...pollers.map((each) => each.stop()),
-    maintenance.stop(),
-    chores.stop(),
-    node.balancer.stop(),
-  ]);
+  await Promise.all([pollers.stop(), maintenance.stop(), chores.stop(), node.balancer.stop()]);
   // An insert that is under way still names our token: its rows are ours to hand back.
   await waitFor(node, deadlineMs, () => nothingReserved(node));
   const handedBack = await handBackAll(node);
