@@ -160,6 +160,17 @@ describe('what one tenant can get of another', () => {
   const isInnocent = (got: Result, truth: Result): boolean =>
     !got.changed && (got.answer === truth.answer || got.answer === '[]');
 
+  it('no table that names an organisation was forgotten', async () => {
+    const { rows } = await full.query<{ name: string; guarded: boolean }>(
+      `select c.relname as name, c.relrowsecurity as guarded from pg_class c
+       join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'
+       where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace`,
+    );
+    expect(rows.filter(({ guarded }) => !guarded)).toEqual([]);
+    // Revocations are in no statement for a tenant.
+    expect(rows.map(({ name }) => name).toSorted()).toEqual([...TABLES, 'revocation'].toSorted());
+  });
+
   it('every statement for a tenant was tried, and those for nobody are known', () => {
     const tried = new Set([...NEVER_SENT, ...sent.map(({ statement }) => statement.name)]);
     expect(tenantStatements().flatMap(({ name }) => (tried.has(name) ? [] : [name]))).toEqual([]);
