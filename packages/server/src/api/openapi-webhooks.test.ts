@@ -1,3 +1,4 @@
+import { eventTypeLimits } from '../domain/event-types.ts';
 import { describe, expect, it } from 'vitest';
 import { readWebhooks, writeWebhooks } from './openapi-webhooks.ts';
 import type { DescribedEventType } from './openapi-webhooks.ts';
@@ -159,8 +160,9 @@ describe('readWebhooks', () => {
     );
     const components = { schemas: { Large: { description: 'x'.repeat(100_000) } } };
     expect(problems({ webhooks, components })).toMatchObject([{ msg: expect.stringContaining('too large') }]);
-    const many = Object.fromEntries(Array.from({ length: 1001 }, (_, n) => [`e${n}`, { post: {} }]));
-    expect(problems({ webhooks: many })).toMatchObject([{ msg: expect.stringContaining('1000') }]);
+    const { count } = eventTypeLimits;
+    const many = Object.fromEntries(Array.from({ length: count + 1 }, (_, n) => [`e${n}`, { post: {} }]));
+    expect(problems({ webhooks: many })).toMatchObject([{ msg: expect.stringContaining(String(count)) }]);
     // A chain of references that no stack is deep enough for.
     const links = Array.from({ length: 50_000 }, (_, n) => [
       `S${n}`,
