@@ -42,7 +42,7 @@ const recordOf = (row: Row): AttemptRow => ({
   durationMs: row.duration_ms,
   nextAtMs: row.next_at,
   createdAtMs: row.created_at,
-  evidence: readEvidence(row.evidence ?? null, row.body_sha256 ?? null),
+  evidence: readEvidence(row.evidence ?? null, row.response_status, row.body_sha256 ?? null),
 });
 
 /** Clocks of two nodes may differ: a message's first attempt can seem a little older than it. */
