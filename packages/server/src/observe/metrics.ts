@@ -1,5 +1,6 @@
 import { auditRules, type Finding } from '../domain/audit.ts';
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { tally, tallyHistogram } from './tallies.ts';
 
 // Seconds; a webhook takes milliseconds at best and the attempt's deadline at worst.
 const WEBHOOK_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
@@ -55,37 +56,25 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
       },
     });
 
-  /** Counts in a map and hands the sums over when asked: hashing labels costs more than the count. */
-  const tally = (name: string, help: string, label: string): ((value: string) => void) => {
-    const sums = new Map<string, number>();
-    new Counter({
-      name: `posthorn_${name}`,
-      help,
-      labelNames: [label],
-      registers,
-      collect() {
-        this.reset();
-        for (const [value, sum] of sums) this.inc({ [label]: value }, sum);
-      },
-    });
-    return (value) => void sums.set(value, (sums.get(value) ?? 0) + 1);
-  };
+  const described = (name: string, help: string) => ({ name: `posthorn_${name}`, help, registers });
 
-  const accepted = tally('messages_total', 'Messages posted, by what became of them.', 'result');
-  const limited = tally('requests_limited_total', 'Requests refused with 429, by the limit.', 'limit');
-  const attempted = tally('delivery_attempts_total', 'Attempts that ended, by outcome.', 'outcome');
-  const duration = new Histogram({
-    name: 'posthorn_delivery_attempt_duration_seconds',
-    help: 'How long attempts took.',
-    buckets: WEBHOOK_SECONDS,
-    registers,
-  });
-  const lag = new Histogram({
-    name: 'posthorn_delivery_lag_seconds',
-    help: 'From acceptance to the response of the attempt that succeeded.',
-    buckets: WEBHOOK_SECONDS,
-    registers,
-  });
+  const accepted = tally(described('messages_total', 'Messages posted, by what became of them.'), 'result');
+  const limited = tally(
+    described('requests_limited_total', 'Requests refused with 429, by the limit.'),
+    'limit',
+  );
+  const attempted = tally(
+    described('delivery_attempts_total', 'Attempts that ended, by outcome.'),
+    'outcome',
+  );
+  const duration = tallyHistogram(
+    described('delivery_attempt_duration_seconds', 'How long attempts took.'),
+    WEBHOOK_SECONDS,
+  );
+  const lag = tallyHistogram(
+    described('delivery_lag_seconds', 'From acceptance to the response of the attempt that succeeded.'),
+    WEBHOOK_SECONDS,
+  );
   const dead = counter('dead_letters_total', 'Deliveries given up, by reason.', ['reason']);
   const stale = counter('stale_settles_total', 'Results that came after their delivery had been taken away.');
   const freed = counter('deliveries_freed_total', 'Held deliveries set free, by what found them.', ['by']);
@@ -148,9 +137,9 @@ export const createMetrics = (version: string, gauges: Gauges): Metrics => {
     limited,
     attempt: (outcome, seconds) => {
       attempted(outcome);
-      duration.observe(seconds);
+      duration(seconds);
     },
-    delivered: (lagSeconds) => lag.observe(lagSeconds),
+    delivered: lag,
     deadLetter: (reason) => dead.inc({ reason }),
     staleSettle: () => stale.inc(),
     freed: (by, count) => freed.inc({ by }, count),
