@@ -14,7 +14,7 @@ import {
   type Check,
   type Issue,
 } from './fields.ts';
-import { scanArray, scanObject, withoutDepths, type Member } from './scan.ts';
+import { scanArray, scanList, scanObject, withoutDepths, type Member } from './scan.ts';
 import { readSchedule } from './schedule.ts';
 
 /** A message as asked for, before it has an id. The payload is the bytes to sign and send. */
@@ -66,12 +66,8 @@ const known = new Set([
   'transformationsParams',
 ]);
 
-/** The members that matter, or why the text is not an object of them. A known field given twice is refused. */
-const membersOf = (
-  bytes: Buffer,
-  loc: readonly string[],
-  isStrict: boolean,
-): Parsed<ReadonlyMap<string, Member>> => {
+/** The members of the object that the text is, or why it is none. */
+const scannedMembers = (bytes: Buffer, loc: readonly string[]): Parsed<readonly Member[]> => {
   const fail = (msg: string): Parsed<never> => ({ kind: 'invalid', issues: [decodeIssue(loc, msg)] });
   if (!isUtf8(bytes)) return fail('the body is not valid UTF-8');
   const scanned = scanObject(bytes);
@@ -85,12 +81,20 @@ const membersOf = (
     case 'invalid':
       return fail(`not valid JSON at byte ${scanned.offset}`);
     case 'object':
-      break;
+      return { kind: 'ok', value: scanned.members };
     default:
       return scanned satisfies never;
   }
+};
+
+/** The members that matter. A known field given twice is refused. */
+const knownMembers = (
+  scanned: readonly Member[],
+  loc: readonly string[],
+  isStrict: boolean,
+): Parsed<ReadonlyMap<string, Member>> => {
   const members = new Map<string, Member>();
-  for (const member of scanned.members) {
+  for (const member of scanned) {
     if (!known.has(member.key)) {
       if (!isStrict) continue;
       const msg = `unknown field \`${member.key.slice(0, 100)}\``;
@@ -183,7 +187,18 @@ export const parseMessage = (
   nowMs: number,
   isStrict = false,
 ): Parsed<MessageRequest> => {
-  const found = membersOf(bytes, loc, isStrict);
+  const scanned = scannedMembers(bytes, loc);
+  return scanned.kind === 'invalid' ? scanned : readMessage(bytes, scanned.value, loc, nowMs, isStrict);
+};
+
+const readMessage = (
+  bytes: Buffer,
+  scanned: readonly Member[],
+  loc: readonly string[],
+  nowMs: number,
+  isStrict: boolean,
+): Parsed<MessageRequest> => {
+  const found = knownMembers(scanned, loc, isStrict);
   if (found.kind === 'invalid') return found;
   const members = found.value;
   const issues: Issue[] = [];
@@ -251,6 +266,25 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
     issues: [decodeIssue(loc, msg)],
   });
   if (!isUtf8(body)) return fail('the body is not valid UTF-8');
+  const list = scanList(body, 'messages');
+  if (list !== null && list.length <= BATCH_LIMIT) {
+    const value = list.map(({ start, end, members }, index) => {
+      const bytes = body.subarray(start, end);
+      return { bytes, message: readMessage(bytes, members, locOf(index), nowMs, true) };
+    });
+    return { kind: 'ok', value };
+  }
+  return parseOddBatch(body, nowMs, fail);
+};
+
+const locOf = (index: number): readonly string[] => ['body', 'messages', `[${index}]`];
+
+/** A batch of which something is not as it should be: says what. */
+const parseOddBatch = (
+  body: Buffer,
+  nowMs: number,
+  fail: (msg: string, loc?: readonly string[]) => Parsed<never>,
+): Parsed<readonly BatchItem[]> => {
   // A bare list is scanned as the one member of an object, which checks its whole grammar.
   const bare = firstByte(body) === 0x5b;
   const text = bare ? Buffer.concat([Buffer.from('{"messages":'), body, Buffer.from('}')]) : body;
@@ -279,7 +313,7 @@ export const parseBatch = (body: Buffer, nowMs: number): Parsed<readonly BatchIt
     kind: 'ok',
     value: elements.map(({ start, end }, index) => {
       const item = bytes.subarray(start, end);
-      return { bytes: item, message: parseMessage(item, ['body', 'messages', `[${index}]`], nowMs, true) };
+      return { bytes: item, message: parseMessage(item, locOf(index), nowMs, true) };
     }),
   };
 };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEPTH_LIMIT, scanArray, scanObject } from './scan.ts';
+import { DEPTH_LIMIT, scanArray, scanList, scanObject } from './scan.ts';
 
 const scan = (text: string | Buffer) => scanObject(Buffer.from(text as string));
 
@@ -116,5 +116,108 @@ describe('scanArray', () => {
       '3',
     ]);
     expect(scanArray(Buffer.from('[]'))).toEqual([]);
+  });
+});
+
+describe('scanList', () => {
+  const list = (text: string) => scanList(Buffer.from(text), 'messages');
+  const element = (value: string): string => `{"messages":[${value}]}`;
+
+  it('finds the elements and their members, from their own start', () => {
+    const bytes = Buffer.from(' {"m\\u0065ssages" : [ {"a":[1,2]} ,\n{"b" : 1,"b":"ü"}] } ');
+    expect(
+      scanList(bytes, 'messages')?.map(({ start, end, members }) => {
+        const own = bytes.subarray(start, end);
+        return members.map((member) => [member.key, own.subarray(member.start, member.end).toString()]);
+      }),
+    ).toEqual([
+      [['a', '[1,2]']],
+      [
+        ['b', '1'],
+        ['b', '"ü"'],
+      ],
+    ]);
+    expect(list('[{}]')).toEqual([{ start: 1, end: 3, members: [] }]);
+  });
+
+  it('lets an element nest as deep as a text of its own', () => {
+    const nested = (levels: number) => `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    expect(list(element(nested(DEPTH_LIMIT)))).toHaveLength(1);
+    expect(list(element(nested(DEPTH_LIMIT + 1)))).toBeNull();
+  });
+
+  it.each([
+    '',
+    '[]',
+    '{}',
+    element(''),
+    element('1'),
+    element('{},'),
+    element('{} {}'),
+    `${element('{}')}x`,
+    '{"messages":[{}],"more":1}',
+    '{"messages":[{}],"messages":[{}]}',
+    '{"other":[{}]}',
+    '{"messages":{}}',
+    '{"messages":[{}]',
+    '[{}',
+    '[{}]}',
+  ])('leaves alone %s', (text) => {
+    expect(list(text)).toBeNull();
+  });
+
+  it('finds what scanning three times finds, whatever the bytes', () => {
+    const piece = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"a"',
+      '"messages"',
+      '1',
+      '{}',
+      '{"a":1}',
+      ' ',
+      '"',
+      '\\',
+    );
+    const text = fc.oneof(
+      fc.array(piece, { maxLength: 10 }).map((pieces) => pieces.join('')),
+      fc
+        .tuple(
+          fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { maxLength: 3 }),
+          fc.nat(),
+          piece,
+          fc.boolean(),
+        )
+        .map(([values, at, inserted, isBroken]) => {
+          const whole = JSON.stringify({ messages: values });
+          const cut = at % whole.length;
+          return isBroken ? whole.slice(0, cut) + inserted + whole.slice(cut + 1) : whole;
+        }),
+    );
+    let found = 0;
+    fc.assert(
+      fc.property(text, (json) => {
+        const bytes = Buffer.from(json);
+        const elements = scanList(bytes, 'messages');
+        if (elements === null) return;
+        found++;
+        const parsed = JSON.parse(json) as unknown[] | { messages: unknown[] };
+        expect(elements).toHaveLength((Array.isArray(parsed) ? parsed : parsed.messages).length);
+        const scanned = scanObject(bytes);
+        const outer = scanned.kind === 'object' ? scanned.members[0]!.start : 0;
+        expect(elements.map(({ start, end }) => ({ start: start - outer, end: end - outer }))).toEqual(
+          scanArray(bytes.subarray(outer)),
+        );
+        for (const { start, end, members } of elements) {
+          expect(scanObject(bytes.subarray(start, end))).toEqual({ kind: 'object', members });
+        }
+      }),
+      { numRuns: 5000 },
+    );
+    expect(found).toBeGreaterThan(500);
   });
 });

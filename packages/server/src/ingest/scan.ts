@@ -43,22 +43,28 @@ const skipSpace = (bytes: Uint8Array, from: number): number => {
   let at = from;
   for (;;) {
     const byte = bytes[at];
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
+    if (byte === undefined || byte > SPACE) return at;
+    if (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
     at++;
   }
 };
+
+/** 1 for bytes that mean nothing in a string. */
+const isPlain = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH),
+);
 
 const skipString = (bytes: Uint8Array, from: number): number => {
   const length = bytes.length;
   let at = from + 1;
   while (at < length) {
     const byte = bytes[at]!;
-    if (byte === QUOTE) return at + 1;
-    if (byte < 0x20) return -1 - at;
-    if (byte !== BACKSLASH) {
+    if (isPlain[byte] === 1) {
       at++;
       continue;
     }
+    if (byte === QUOTE) return at + 1;
+    if (byte !== BACKSLASH) return -1 - at;
     switch (bytes[at + 1]) {
       case QUOTE:
       case BACKSLASH:
@@ -210,6 +216,54 @@ export const scanObject = (bytes: Buffer): ScanResult => {
   if (end < 0) return failure(end);
   const rest = skipSpace(bytes, end);
   return rest < bytes.length ? { kind: 'invalid', offset: rest } : { kind: 'object', members };
+};
+
+/** An element of a list that is an object, its members' offsets counted from its own start. */
+export type ScannedElement = {
+  readonly start: number;
+  readonly end: number;
+  readonly members: readonly Member[];
+};
+
+/**
+ * Scans, once, a text that is nothing but a list of objects, or an object with such a list as its only member.
+ * Each element may nest as deep as a text of its own.
+ *
+ * @param key Name of that member.
+ * @returns null for every other text, valid or not.
+ */
+export const scanList = (bytes: Buffer, key: string): readonly ScannedElement[] | null => {
+  let at = skipSpace(bytes, 0);
+  const isBare = bytes[at] === OPEN_BRACKET;
+  if (!isBare) {
+    if (bytes[at] !== OPEN_BRACE) return null;
+    const keyStart = skipSpace(bytes, at + 1);
+    if (bytes[keyStart] !== QUOTE) return null;
+    const keyEnd = skipString(bytes, keyStart);
+    if (keyEnd < 0 || keyText(bytes, keyStart, keyEnd) !== key) return null;
+    at = skipSpace(bytes, keyEnd);
+    if (bytes[at] !== COLON) return null;
+    at = skipSpace(bytes, at + 1);
+    if (bytes[at] !== OPEN_BRACKET) return null;
+  }
+  const elements: ScannedElement[] = [];
+  do {
+    const start = skipSpace(bytes, at + 1);
+    if (bytes[start] !== OPEN_BRACE) return null;
+    const members: Member[] = [];
+    const end = skipMembers(bytes, start, 0, (keyStart, keyEnd, from, to) => {
+      members.push({ key: keyText(bytes, keyStart, keyEnd), start: from - start, end: to - start });
+    });
+    if (end < 0) return null;
+    elements.push({ start, end, members });
+    at = skipSpace(bytes, end);
+  } while (bytes[at] === COMMA);
+  if (bytes[at] !== CLOSE_BRACKET) return null;
+  if (!isBare) {
+    at = skipSpace(bytes, at + 1);
+    if (bytes[at] !== CLOSE_BRACE) return null;
+  }
+  return skipSpace(bytes, at + 1) === bytes.length ? elements : null;
 };
 
 /** Where the elements of an array lie; `bytes` must hold one valid JSON array and nothing else. */
