@@ -1,4 +1,5 @@
 import { priorities, type Priority } from '../domain/delivery.ts';
+import { idTimeMs } from '../domain/ids.ts';
 import { boundOf, reserveOf } from './classes.ts';
 import { isProbing, laneRows, NO_BACKLOG, pausedUntilMs, type Lane } from './lane.ts';
 import { ROWS_WHEN_SHARED, type Memory } from './memory.ts';
@@ -6,7 +7,7 @@ import type { DispatchSettings } from './settings.ts';
 
 /** How much more a lane takes into memory: what is accepted, and what is read from the store. */
 
-type Bounds = Pick<DispatchSettings, 'windowRows' | 'windowBytes'>;
+type Bounds = Pick<DispatchSettings, 'windowRows' | 'windowBytes' | 'burstRows'>;
 
 /** What a poll is to bring: at most `limit` rows, none less urgent than `upto`. */
 export type Wanted = { readonly limit: number; readonly upto: Priority };
@@ -18,6 +19,18 @@ const ASK_ANYWAY_MS = 500;
 
 const { critical, normal, bulk } = priorities;
 const nothing: Wanted = { limit: 0, upto: bulk };
+
+/** A lane whose next delivery was accepted less than this ago keeps up. */
+const MOVES_MS = 1_000;
+
+/**
+ * What does not fit is written, read back and written again, and so is all that follows until the store is drained.
+ * So a lane that moves takes a burst into memory, and one that does not only its window.
+ */
+const isMoving = ({ window }: Lane, nowMs: number): boolean => {
+  const head = window.peek();
+  return head === undefined || nowMs - (idTimeMs(head.messageId) ?? 0) < MOVES_MS;
+};
 
 /** True when a delivery just accepted may be held: what is due in the store goes first, save what is less urgent. */
 export const mayTake = (
@@ -33,7 +46,9 @@ export const mayTake = (
   // Due, and nobody has looked: it needs room as well.
   const isShort = lane.backlogFrom === NO_BACKLOG && lane.nextDueMs <= nowMs;
   const most = boundOf(isShort ? bounds.windowRows >> 1 : bounds.windowRows, priority);
-  const hasRoom = rows < most && (lane.bytes + bytes <= boundOf(bounds.windowBytes, priority) || rows === 0);
+  const isInside =
+    rows < most || (!isShort && rows < boundOf(bounds.burstRows, priority) && isMoving(lane, nowMs));
+  const hasRoom = isInside && (lane.bytes + bytes <= boundOf(bounds.windowBytes, priority) || rows === 0);
   return hasRoom && memory.fits(applicationId, priority, bytes, rows);
 };
 

@@ -18,7 +18,10 @@ export type PollLine = {
   readonly next: (nowMs: number) => PollPlan | null;
 };
 
-type Bounds = Pick<DispatchSettings, 'windowRows' | 'windowBytes' | 'pollLanes' | 'pollRows' | 'pollBytes'>;
+type Bounds = Pick<
+  DispatchSettings,
+  'windowRows' | 'windowBytes' | 'burstRows' | 'pollLanes' | 'pollRows' | 'pollBytes'
+>;
 
 const { critical, bulk } = priorities;
 const ORDINARY = 1;

@@ -26,6 +26,8 @@ export type DispatchSettings = {
   /** What a lane keeps in memory before its attempt; payload bytes may exceed it by one poll. */
   readonly windowRows: number;
   readonly windowBytes: number;
+  /** The rows of a lane that moves: of a burst that its receiver keeps up with. */
+  readonly burstRows: number;
   /** What the node keeps in memory from reservation to settlement. */
   readonly nodeRows: number;
   readonly nodeBytes: number;
@@ -87,7 +89,8 @@ export const defaultDispatchSettings: Omit<DispatchSettings, 'retryPolicy'> = {
   maxInFlightBytes: 64 * MIB,
   windowRows: 1_000,
   windowBytes: 8 * MIB,
-  nodeRows: 20_000,
+  burstRows: 8_000,
+  nodeRows: 64_000,
   nodeBytes: 192 * MIB,
   maxUnsettled: 5_000,
   settleBatch: 500,

@@ -154,6 +154,25 @@ describe('bounds', () => {
     expect(node.numbers()).toMatchObject({ rows: 0, bytes: 0 });
   });
 
+  it('takes a burst into memory while the receiver keeps up, and a window only when it does not', async () => {
+    const world = createWorld();
+    const settings = { laneConcurrency: 2, windowRows: 10, burstRows: 200 };
+    const node = await started(world, { settings });
+    const endpoint = await warm(world, node, 'a');
+    const acceptAll = (count: number) =>
+      firstOf(world, Promise.all(Array.from({ length: count }, () => world.accept(node, endpoint))));
+    const inMemory = async (count: number): Promise<number> =>
+      (await acceptAll(count)).filter(({ by }) => by === 'memory').length;
+    expect(await inMemory(100)).toBe(100);
+    await world.timers.until(() => node.numbers().rows === 0, 30_000);
+    world.behaviour.current = () => ({ afterMs: 5_000, result: answer(200) });
+    expect(await inMemory(5)).toBe(5);
+    await world.timers.advance(1_100);
+    // Two are in flight, three wait; of ten rows one is kept for what is critical.
+    expect(await inMemory(100)).toBe(6);
+    await world.timers.until(() => world.tiny.rows.size === 0, 600_000);
+  });
+
   it('lets nothing new pass what waits in the store', async () => {
     const world = createWorld();
     const node = await started(world, { settings: { laneConcurrency: 1, windowRows: 10 } });

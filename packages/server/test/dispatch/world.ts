@@ -83,6 +83,7 @@ export const createWorld = (seed = 1, otherStore: ((timers: SimTimers) => Dispat
       settings: {
         ...defaultDispatchSettings,
         retryPolicy: { kind: 'list', waitsSeconds: [1, 5] },
+        burstRows: options.settings?.windowRows ?? defaultDispatchSettings.windowRows,
         ...options.settings,
       },
       observe: {

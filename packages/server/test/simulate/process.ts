@@ -35,6 +35,7 @@ export const settingsOf = (plan: {
   maxInFlight: 12,
   windowRows: plan.windowRows,
   windowBytes: 3_000,
+  burstRows: plan.windowRows * 2,
   nodeRows: 60,
   nodeBytes: 16_000,
   maxUnsettled: 20,
