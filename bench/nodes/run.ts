@@ -1,11 +1,7 @@
-import { Client } from 'pg';
-import { settle } from '../shared/server.ts';
-import type { LoadOperations, LoadPlan } from '../shared/load.ts';
-import type { ReceiverOperations } from '../shared/receiver.ts';
-import { countLost, percentile } from '../shared/statistics.ts';
-import { Worker } from '../shared/worker.ts';
+import { openPool } from '../shared/pool.ts';
+import { startSpreadLoad } from '../shared/spread.ts';
+import { percentile } from '../shared/statistics.ts';
 import { type Changes, measureChanges } from './changes.ts';
-import { openPlace, untilEven } from '../shared/place.ts';
 
 /** Deliveries a second of one pool: the median of the rounds. */
 export interface Throughput {
@@ -20,73 +16,17 @@ export interface NodesResult {
 }
 
 const POOLS = [1, 2, 4];
-/** Each with one endpoint: with one alone, one owner would do all the work. */
-const APPLICATIONS = 16;
-const CONNECTIONS = 8;
 const WARM_UP_MS = 1_000;
-const PER_SECOND_AT_MOST = 60_000;
-const DRAIN_MS = 30_000;
 
 async function measurePool(processes: number, seconds: number): Promise<number> {
-  const file = (name: string): URL => new URL(`../shared/${name}`, import.meta.url);
-  const receiver = await Worker.start<ReceiverOperations, number>(file('receiver.ts'), {});
-  const generator = await Worker.start<LoadOperations, undefined>(file('load.ts'), {});
-  const place = await openPlace();
+  const load = await startSpreadLoad();
+  const pool = await openPool(processes, load.port);
   try {
-    const pool = await place.start({ POSTHORN_WORKERS: String(processes) });
-    const applications: string[] = [];
-    for (let n = 0; n < APPLICATIONS; n++) {
-      const { id } = (await place.call(pool, '/app', { name: 'Bench' })) as { id: string };
-      await place.call(pool, `/app/${id}/endpoint`, { url: `http://127.0.0.1:${receiver.ready}/` });
-      applications.push(id);
-    }
-    await untilEven(place, pool, processes);
-    const database = new Client({ connectionString: await place.databaseUrl() });
-    await database.connect();
-    let nextSequence = 1;
-    const round = async (durationMs: number): Promise<number> => {
-      const each = Math.ceil((PER_SECOND_AT_MOST * durationMs) / 1000 / APPLICATIONS);
-      const firstSequence = nextSequence;
-      const capacity = each * APPLICATIONS;
-      nextSequence += capacity;
-      await receiver.call('open', { firstSequence, capacity, times: false, signatures: undefined });
-      const plans = applications.map((application, n): LoadPlan => ({
-        port: pool.port,
-        application,
-        token: place.token,
-        batch: 1,
-        keys: false,
-        connections: CONNECTIONS,
-        durationMs,
-        rate: undefined,
-        firstSequence: firstSequence + n * each,
-        capacity: each,
-        salt: process.pid,
-        times: false,
-      }));
-      const loads = await Promise.all(plans.map((plan) => generator.call('run', plan)));
-      const accepted = loads.reduce((sum, load) => sum + load.accepted, 0);
-      await receiver.call('reached', { count: accepted, timeoutMs: DRAIN_MS });
-      const open = await settle(database, DRAIN_MS);
-      if (open !== undefined) throw new Error(`after the round, ${open}`);
-      const arrivals = await receiver.call('report', undefined);
-      const lost = loads.reduce(
-        (sum, load, n) =>
-          sum + countLost(load.acknowledged, arrivals.counts.subarray(n * each, (n + 1) * each)),
-        0,
-      );
-      if (lost > 0) throw new Error(`${lost} of ${accepted} acknowledged messages never arrived`);
-      const windowMs = arrivals.lastAtMs - Math.min(...loads.map((load) => load.startedAtMs));
-      return (accepted / windowMs) * 1000;
-    };
-    await round(WARM_UP_MS);
-    const measured = await round(seconds * 1000);
-    await database.end();
-    return measured;
+    await load.measure(pool.targets, WARM_UP_MS, pool.settle);
+    return await load.measure(pool.targets, seconds * 1000, pool.settle);
   } finally {
-    await place.stop();
-    await generator.stop();
-    await receiver.stop();
+    await pool.stop();
+    await load.stop();
   }
 }
 

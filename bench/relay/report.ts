@@ -21,6 +21,7 @@ export function report(result: Result): string {
     ...caseTable(result),
     '',
     ...ratioLines(result),
+    ...twoLines(result),
     '',
     ...latencyLines(result),
   ];
@@ -66,6 +67,16 @@ function coreColumns({ cores }: CaseFigures): string[] {
   return [cores.node, cores.postgres, cores.generator, cores.receiver].map(
     (share) => share?.toFixed(2) ?? '-',
   );
+}
+
+function twoLines({ two }: Result): string[] {
+  if (two?.ratio === undefined) return [];
+  const rounds = (rates: readonly number[]): string => rates.map((rate) => rate.toFixed()).join(' ');
+  const { median: middle, min, max } = two.ratio;
+  return [
+    `${middle.toFixed(3)} (${min.toFixed(3)}-${max.toFixed(3)})  two durable processes / two reference relays ` +
+      `(messages/s: ${rounds(two.durable)} / ${rounds(two.relays)})`,
+  ];
 }
 
 function ratioLines(result: Result): string[] {

@@ -25,7 +25,7 @@ function measured(perSecond: number, nodeShare = 1): Measurement {
   };
 }
 
-const rest = { latency: {}, memory: {}, machine: {}, seconds: 1 };
+const rest = { latency: {}, memory: {}, two: undefined, machine: {}, seconds: 1 };
 
 describe('summarize', () => {
   it('takes the median of the ratios within rounds, not the ratio of medians', () => {
@@ -42,6 +42,12 @@ describe('summarize', () => {
     expect(result.batch100).toBeUndefined();
     expect(result.void).toBe(false);
     expect(result.acknowledged).toBe(600);
+  });
+
+  it('tells of two processes what was measured of them', () => {
+    const two = { ratio: { median: 0.7, min: 0.6, max: 0.8 }, durable: [6, 7, 8], relays: [10, 10, 10] };
+    expect(summarize({ rounds: [], ...rest, two })).toMatchObject({ twoProcesses: 0.7, two });
+    expect(summarize({ rounds: [], ...rest }).twoProcesses).toBeUndefined();
   });
 
   it('leaves void rounds out and says why', () => {

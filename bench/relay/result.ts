@@ -1,6 +1,7 @@
 import type { Memory } from '../shared/measure.ts';
 import { type CaseName, type RatioName, ratioPairs } from './plan.ts';
 import type { Measurement } from './round.ts';
+import type { TwoProcesses } from './two.ts';
 import { pairedRatios, type Spread, spread } from '../shared/statistics.ts';
 
 /** Figures of one case over its rounds that count. */
@@ -18,6 +19,7 @@ export interface CaseFigures {
 export interface Result {
   readonly oneProcess: number | undefined;
   readonly batch100: number | undefined;
+  readonly twoProcesses: number | undefined;
   readonly void: boolean;
   readonly voidReasons: readonly string[];
   readonly ratios: Readonly<Record<RatioName, (Spread & { readonly rounds: number }) | undefined>>;
@@ -29,6 +31,8 @@ export interface Result {
   readonly cases: Readonly<Partial<Record<CaseName, CaseFigures>>>;
   readonly latency: Readonly<Record<string, readonly Measurement[]>>;
   readonly memory: Readonly<Record<string, Memory>>;
+  /** Messages a second of both sides, round by round; not measured without the durable side. */
+  readonly two: TwoProcesses | undefined;
   readonly acknowledged: number;
   readonly lost: number;
   readonly duplicates: number;
@@ -43,6 +47,7 @@ export interface Observations {
   readonly rounds: readonly Round[];
   readonly latency: Readonly<Record<string, readonly Measurement[]>>;
   readonly memory: Readonly<Record<string, Memory>>;
+  readonly two: TwoProcesses | undefined;
   readonly machine: Readonly<Record<string, string | number>>;
   readonly seconds: number;
 }
@@ -108,6 +113,7 @@ export function summarize(observed: Observations): Result {
   return {
     oneProcess: ratios.oneProcess?.median,
     batch100: ratios.batch100?.median,
+    twoProcesses: observed.two?.ratio?.median,
     void: isVoid,
     voidReasons: [...reasons],
     ratios,
@@ -115,6 +121,7 @@ export function summarize(observed: Observations): Result {
     cases: Object.fromEntries([...names].map((name) => [name, figures(observed.rounds, name)])),
     latency: observed.latency,
     memory: observed.memory,
+    two: observed.two,
     acknowledged: sum('accepted'),
     lost: sum('lost'),
     duplicates: sum('duplicates'),

@@ -13,6 +13,7 @@ import { type Result, type Round, summarize } from './result.ts';
 import { type LoadShape, type Measurement, measureRound, type Surroundings } from './round.ts';
 import { median } from '../shared/statistics.ts';
 import { partsOf, startRelay, type Subject } from './subject.ts';
+import { measureTwo, type TwoProcesses } from './two.ts';
 import { Worker } from '../shared/worker.ts';
 
 export interface RelayRunOptions {
@@ -35,6 +36,7 @@ const relayDefaults = { connections: 20, outstanding: 1024 };
 /** Runs the comparison and cleans up after itself, however it ends. */
 export async function runRelay(options: RelayRunOptions): Promise<{ result: Result; text: string }> {
   const startedAtMs = performance.now();
+  const two = options.relaysOnly ? undefined : await measureTwo(options.seconds, options.log);
   const cleanups: (() => Promise<void>)[] = [];
   const cleanUp = async (): Promise<void> => {
     for (const clean of cleanups.splice(0).reverse()) await clean();
@@ -50,7 +52,7 @@ export async function runRelay(options: RelayRunOptions): Promise<{ result: Resu
     const subjects = await startSubjects(target, options, cleanups);
     const pinning = options.pin ? choosePinning() : undefined;
     if (pinning !== undefined) pinAll(pinning, around, subjects);
-    const run = new Run(around, subjects, options, startedAtMs, pinning);
+    const run = new Run(around, subjects, options, startedAtMs, pinning, two);
     const result = await run.go();
     return { result, text: report(result) };
   } finally {
@@ -109,6 +111,7 @@ class Run {
   readonly #startedAtMs: number;
   readonly #cases: readonly Case[];
   readonly #pinning: Pinning | undefined;
+  readonly #two: TwoProcesses | undefined;
 
   constructor(
     around: Surroundings,
@@ -116,7 +119,9 @@ class Run {
     options: RelayRunOptions,
     startedAtMs: number,
     pinning: Pinning | undefined,
+    two: TwoProcesses | undefined,
   ) {
+    this.#two = two;
     this.#pinning = pinning;
     this.#around = around;
     this.#subjects = subjects;
@@ -142,6 +147,7 @@ class Run {
     return summarize({
       rounds: measured,
       memory: this.#memory(),
+      two: this.#two,
       latency: await this.#latency(measured),
       machine: machine(this.#pinning),
       seconds,

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { operatorToken } from '../../packages/server/src/cli/sign-token.ts';
 import { endOrphan, freePort, readPostmaster, request, signToken, stopServer, untilReady } from './server.ts';
 
 const launcher = fileURLToPath(new URL('../../packages/server/bin/posthorn.js', import.meta.url));
@@ -20,6 +21,8 @@ export interface Place {
   /** The first process brings the embedded database; further ones join it. */
   start(settings?: Readonly<Record<string, string>>): Promise<BenchNode>;
   call(node: BenchNode, path: string, body?: unknown): Promise<unknown>;
+  /** As whoever runs the server. */
+  ask(node: BenchNode, path: string): Promise<unknown>;
   databaseUrl(): Promise<string>;
   readonly dataDir: string;
   stop(): Promise<void>;
@@ -92,6 +95,8 @@ export async function openPlace({ onSignal = 'stop' }: { onSignal?: 'stop' | 'le
       await untilReady(`http://127.0.0.1:${port}`, child, log);
       return node;
     },
+    ask: (node, path) =>
+      request(`http://127.0.0.1:${node.port}/api/v1${path}`, operatorToken(jwtSecret, Date.now())),
     call: (node, path, body) => request(`http://127.0.0.1:${node.port}/api/v1${path}`, token, body),
     stop,
   };
@@ -106,7 +111,7 @@ interface Spread {
 export async function untilEven(place: Place, node: BenchNode, owners: number): Promise<void> {
   const giveUpAt = performance.now() + 120_000;
   for (;;) {
-    const { nodes, unowned } = (await place.call(node, '/admin/cluster')) as Spread;
+    const { nodes, unowned } = (await place.ask(node, '/admin/cluster')) as Spread;
     const held = nodes.map(({ partitions }) => partitions).filter((count) => count > 0);
     if (unowned === 0 && held.length === owners && Math.max(...held) - Math.min(...held) <= 1) return;
     if (performance.now() > giveUpAt) throw new Error(`the partitions did not spread over ${owners} nodes`);
