@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -36,6 +37,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     allowOnly: false,
+    // Vitest leaves one out, which of two is half; most tests wait for PostgreSQL or a process.
+    maxWorkers: availableParallelism(),
     // How a fault meets the load is the machine's timing. CI tells of each second try, with what failed.
     retry: process.env['CI'] ? 1 : 0,
     projects: [
