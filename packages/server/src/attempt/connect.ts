@@ -151,7 +151,8 @@ export const openSocket = (
     tcp.on('error', onError);
     tcp.once('connect', () => {
       const { remoteAddress, remotePort } = tcp;
-      if (remoteAddress === undefined) return onError(null);
+      // It was open, and the peer has ended it before anybody looked.
+      if (remoteAddress === undefined) return fail({ kind: 'network', code: 'connection_reset' });
       if (!deps.policy.allows(remoteAddress)) return fail({ kind: 'refused', why: 'blocked_address' });
       connected(tcp, authorityOf(remoteAddress, remotePort ?? target.port));
     });
