@@ -64,7 +64,7 @@ export const createPeers = (deps: {
   };
 
   const lookAgain = (): void => {
-    looking = look();
+    if (!isStopped) looking = look();
   };
 
   const look = async (): Promise<void> => {
