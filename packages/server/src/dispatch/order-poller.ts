@@ -6,23 +6,18 @@ import type { Lanes } from './lanes.ts';
 import { ROWS_WHEN_SHARED, type Memory } from './memory.ts';
 import type { DispatchObserver } from './observer.ts';
 import { learnPoll, planPoll, takeBackPlan, type LaneOrder, type OrderPlan } from './order.ts';
+import { createPolling, type Polling } from './polling.ts';
 import type { DispatchStore, HeldDelivery, OrderedPoll } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
-import type { TimerHandle, Timers } from './timers.ts';
+import type { Timers } from './timers.ts';
 
 /**
  * Fetches what is first in its order: whatever a node has accepted of it, only the store knows whose
  * turn it is. Beside the other polls, and with rows of its own, so that neither waits for the other.
  */
-export type OrderPoller = {
+export type OrderPoller = Omit<Polling, 'isStopped'> & {
   readonly add: (lane: Lane) => void;
-  /** There may be room again. */
-  readonly kick: () => void;
-  /** No further poll; resolves when the running one is handled. */
-  readonly stop: () => Promise<void>;
 };
-
-const RETRY_MS = 250;
 
 /** Its class is on the row: until that is read, it counts as most are. */
 const { normal } = priorities;
@@ -45,13 +40,8 @@ export const createOrderPoller = (deps: {
   /** Rows that came for lanes that are no longer ours, or for keys that have one in memory still. */
   readonly onOrphans: (deliveries: readonly HeldDelivery[]) => void;
 }): OrderPoller => {
-  const { store, timers, clock, settings, memory, observe } = deps;
+  const { store, clock, settings, memory, observe } = deps;
   const queue = createFairQueue<Lane>();
-  let running: Promise<void> | null = null;
-  let isRunning = false;
-  let isScheduled = false;
-  let retry: TimerHandle | null = null;
-  let isStopped = false;
 
   const roomOf = (lane: Lane, order: LaneOrder, nowMs: number): number => {
     const isReady =
@@ -97,7 +87,8 @@ export const createOrderPoller = (deps: {
     const orphans: HeldDelivery[] = [];
     for (const delivery of deliveries) {
       const lane = deps.lanes().get(delivery.endpointId);
-      const isOurs = lane?.tenure?.isLive === true && lane.tenure.epoch === delivery.epoch && !isStopped;
+      const isOurs =
+        lane?.tenure?.isLive === true && lane.tenure.epoch === delivery.epoch && !polling.isStopped();
       // An attempt by hand can end a delivery while a scheduled one of it is still in flight.
       if (!isOurs || lane.order?.busy.has(delivery.orderKey!) === true) {
         orphans.push(delivery);
@@ -130,7 +121,7 @@ export const createOrderPoller = (deps: {
     }
   };
 
-  const poll = async (picks: readonly Pick[]): Promise<void> => {
+  const ask = async (picks: readonly Pick[]): Promise<boolean> => {
     const budgetBytes = Math.min(settings.pollBytes, memory.freeBytes(normal));
     const rows = picks.reduce((sum, { plan }) => sum + rowsOf(plan), 0);
     memory.reserve(rows, budgetBytes);
@@ -153,52 +144,34 @@ export const createOrderPoller = (deps: {
       order.isPolling = false;
       lane.reserved -= rowsOf(plan);
     }
-    if (reply !== null) return conclude(picks, reply);
+    if (reply !== null) {
+      conclude(picks, reply);
+      return true;
+    }
     for (const { lane, order, plan } of picks) {
       takeBackPlan(order, plan, clock.nowMs());
       add(lane);
     }
-    retry = timers.setTimeout(() => {
-      retry = null;
-      kick();
-    }, RETRY_MS);
+    return false;
   };
 
-  const run = async (): Promise<void> => {
-    while (queue.size() > 0 && retry === null && !isStopped && deps.mayPoll()) {
+  const polling = createPolling({
+    timers: deps.timers,
+    isWanted: () => queue.size() > 0,
+    mayPoll: deps.mayPoll,
+    poll: () => {
       const picks = choose();
-      if (picks.length === 0) break;
-      await poll(picks);
-    }
-    isRunning = false;
-  };
-
-  const kick = (): void => {
-    if (isScheduled || isRunning || retry !== null || isStopped || queue.size() === 0) return;
-    isScheduled = true;
-    timers.setImmediate(() => {
-      isScheduled = false;
-      if (isRunning || isStopped) return;
-      isRunning = true;
-      running = run();
-    });
-  };
+      return picks.length === 0 ? null : ask(picks);
+    },
+  });
 
   const add = (lane: Lane): void => {
     const { order } = lane;
-    if (order === null || order.isPollWanted || order.isPolling || isStopped) return;
+    if (order === null || order.isPollWanted || order.isPolling || polling.isStopped()) return;
     order.isPollWanted = true;
     queue.push(lane.applicationId, lane);
-    kick();
+    polling.kick();
   };
 
-  return {
-    add,
-    kick,
-    stop: async () => {
-      isStopped = true;
-      if (retry !== null) timers.clearTimeout(retry);
-      await running;
-    },
-  };
+  return { add, kick: polling.kick, stop: polling.stop };
 };

@@ -5,20 +5,16 @@ import type { Lanes } from './lanes.ts';
 import type { Memory } from './memory.ts';
 import type { DispatchObserver } from './observer.ts';
 import { createPollLine, type PolledPick, type PollPlan } from './poll-line.ts';
+import { createPolling, type Polling } from './polling.ts';
 import type { DispatchStore, HeldDelivery } from './port.ts';
 import type { DispatchSettings } from './settings.ts';
-import type { TimerHandle, Timers } from './timers.ts';
+import type { Timers } from './timers.ts';
 
 /** Fills lanes from the store: many lanes by one statement, one statement at a time. */
-export type Poller = {
+export type Poller = Omit<Polling, 'isStopped'> & {
   readonly add: (lane: Lane) => void;
-  /** There may be room again. */
-  readonly kick: () => void;
-  /** No further poll; resolves when the running one is handled. */
-  readonly stop: () => Promise<void>;
 };
 
-const RETRY_MS = 250;
 const HOLD_OFF_MIN_MS = 50;
 const HOLD_OFF_MAX_MS = 2_000;
 
@@ -46,20 +42,15 @@ export const createPoller = (deps: {
   /** Rows that came for lanes that are no longer ours. */
   readonly onOrphans: (deliveries: readonly HeldDelivery[]) => void;
 }): Poller => {
-  const { store, timers, clock, settings, memory, observe } = deps;
+  const { store, clock, settings, memory, observe } = deps;
   const line = createPollLine(settings, memory);
-  let running: Promise<void> | null = null;
-  let isRunning = false;
-  let isScheduled = false;
-  let retry: TimerHandle | null = null;
-  let isStopped = false;
 
   const take = (deliveries: readonly HeldDelivery[]): ReadonlyMap<Lane, Found> => {
     const found = new Map<Lane, Found>();
     const orphans: HeldDelivery[] = [];
     for (const delivery of deliveries) {
       const lane = deps.lanes().get(delivery.endpointId);
-      if (lane?.tenure?.isLive !== true || lane.tenure.epoch !== delivery.epoch || isStopped) {
+      if (lane?.tenure?.isLive !== true || lane.tenure.epoch !== delivery.epoch || polling.isStopped()) {
         orphans.push(delivery);
         continue;
       }
@@ -102,7 +93,7 @@ export const createPoller = (deps: {
     deps.lanes().review(lane, clock.nowMs());
   };
 
-  const poll = async ({ picks, budgetBytes }: PollPlan): Promise<void> => {
+  const ask = async ({ picks, budgetBytes }: PollPlan): Promise<boolean> => {
     const rows = picks.reduce((sum, { limit }) => sum + limit, 0);
     const askedAtMs = clock.nowMs();
     for (const { lane, limit, upto } of picks) {
@@ -134,51 +125,30 @@ export const createPoller = (deps: {
         expectMore(lane, priorities.critical, askedAtMs);
         add(lane);
       }
-      retry = timers.setTimeout(() => {
-        retry = null;
-        kick();
-      }, RETRY_MS);
-      return;
+      return false;
     }
     unreserve();
     const found = take(deliveries);
     const bytes = deliveries.reduce((sum, { payload }) => sum + payload.byteLength, 0);
     for (const pick of picks) conclude(pick, found.get(pick.lane), bytes * 2 >= budgetBytes);
+    return true;
   };
 
-  const run = async (): Promise<void> => {
-    while (line.size() > 0 && retry === null && !isStopped && deps.mayPoll()) {
+  const polling = createPolling({
+    timers: deps.timers,
+    isWanted: () => line.size() > 0,
+    mayPoll: deps.mayPoll,
+    poll: () => {
       const plan = line.next(clock.nowMs());
-      if (plan === null) break;
-      await poll(plan);
-    }
-    isRunning = false;
-  };
-
-  const kick = (): void => {
-    if (isScheduled || isRunning || retry !== null || isStopped || line.size() === 0) return;
-    isScheduled = true;
-    timers.setImmediate(() => {
-      isScheduled = false;
-      if (isRunning || isStopped) return;
-      isRunning = true;
-      running = run();
-    });
-  };
+      return plan === null ? null : ask(plan);
+    },
+  });
 
   const add = (lane: Lane): void => {
-    if (lane.isPolling || isStopped) return;
+    if (lane.isPolling || polling.isStopped()) return;
     line.add(lane, clock.nowMs());
-    kick();
+    polling.kick();
   };
 
-  return {
-    add,
-    kick,
-    stop: async () => {
-      isStopped = true;
-      if (retry !== null) timers.clearTimeout(retry);
-      await running;
-    },
-  };
+  return { add, kick: polling.kick, stop: polling.stop };
 };
